@@ -1,0 +1,45 @@
+# make run: train on the embedded drawings.  make test: every test.  Both set up .venv first, once.
+PYTHON ?= python3
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+
+.PHONY: run test stress check format clean
+.DEFAULT_GOAL := run
+
+run: .venv/run.stamp
+	$(BIN)/python run.py data=synthetic exp_name=quickstart
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest $(TESTS)
+
+stress: .venv/dev.stamp
+	$(BIN)/python -m pytest -m stress $(TESTS)
+
+check: .venv/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# A stamp is younger than the requirements it was made from, so a second call installs nothing.
+.venv/run.stamp: requirements.txt | .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/dev.stamp: requirements.txt requirements-dev.txt | .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch .venv/run.stamp $@
+
+.venv:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed, this is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+
+clean:
+	rm -rf .venv .ruff_cache .mypy_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -not -path './outputs/*' -prune -exec rm -rf {} +

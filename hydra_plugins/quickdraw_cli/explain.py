@@ -1,0 +1,43 @@
+"""Hydra's errors in one line: what was mistyped, and the nearest real name."""
+
+import re
+
+from quickdraw.errors import ConfigError
+from quickdraw.settings import nearest
+
+
+def explained(error: Exception) -> ConfigError:
+    """Return what the user can do about an error that Hydra or OmegaConf raised over the command line."""
+    text = str(error)
+    key = re.search(r"Could not (?:override|append|delete).*?'([^']+)'", text)
+    if key and "is not in struct" in text + str(error.__cause__):
+        return ConfigError(f"there is no key '{key[1]}'{nearest(key[1], all_keys())}")
+    option = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
+    if option and "Available options" in text:
+        options = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
+        return ConfigError(
+            f"{option[1]}={option[2]}: expected one of {', '.join(options)}{nearest(option[2], options)}"
+        )
+    group = re.search(r"Could not override '([^']+)'\.\s*No match in the defaults list", text)
+    if group:
+        return ConfigError(f"there is no key or group '{group[1]}'{nearest(group[1], all_keys())}")
+    if "missing EQUAL" in text:
+        return ConfigError(f"{text.split(chr(39))[1]}: expected KEY=VALUE, such as optimizer.lr=1e-3")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return ConfigError(": ".join(lines[:2]))
+
+
+def all_keys() -> list[str]:
+    """Return every key of the default configuration and every group."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import OmegaConf
+
+    from hydra_plugins.quickdraw_cli.resolvers import CONF
+    from quickdraw.settings import RULES, flatten
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = OmegaConf.to_container(compose("config"))
+    groups = [path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra"]
+    return sorted({*flatten(config), *RULES, *groups})  # type: ignore[arg-type]

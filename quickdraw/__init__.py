@@ -1,0 +1,23 @@
+"""A runner for experiments on Quick, Draw! drawings. This docstring is the map.
+
+The way of the data (B drawings a batch, C classes, N drawings in all):
+
+    data/<class>.npy        uint8 [N, 784], 0 paper, 255 ink: mapped into memory, never copied as a whole
+      data.bitmaps          header checked, split by data.split_seed: indices into the mapped files
+      data.batches          gathered and scaled: float32 [B, 1, 28, 28] in [0, 1], int64 [B]
+      model.convnet         logits float32 [B, C]
+      metrics               one value an example, [B]; averaged over all examples, once
+      engine                `train`: epochs, the best one kept; `test`: the test split, used once
+        tracking            TensorBoard, metrics.csv
+        checkpoint          what resumes a run
+        weights             what is handed on
+
+Contracts:
+
+- Whatever is random is a function of (seed, epoch, step) or of data.split_seed (`seeding`), so a checkpoint holds no
+  generator state and a resumed run ends with the same bits.
+- Every file is whole or absent (`files`); logs alone grow.
+- What the user can mend is a QuickdrawError (`errors`), told in one line.
+- No class sees the configuration: its keys are their arguments. `run.py` and `hydra_plugins/` alone know Hydra.
+- Imports run one way: run.py, engine, leaves. Nothing heavy is imported before it is needed.
+"""

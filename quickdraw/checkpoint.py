@@ -1,0 +1,116 @@
+"""Checkpoints: what resumes a run. One safetensors file each, checked to the last bit, the newest two kept.
+
+A file holds named tensors and, in the safetensors header, one JSON value and the sha256 of the whole file (taken
+with zeros in the digest's own place). Reading runs nothing that the file says; a file with one wrong bit is refused.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from quickdraw.errors import RunError, WeightsError
+from quickdraw.files import atomic_write
+from quickdraw.settings import differences
+from quickdraw.state import Saved
+
+FORMAT = 1
+KEPT = 2
+BLANK = "0" * 64
+DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+
+
+class Checkpoints:
+    """The checkpoints in one folder, named by the training steps done: `00000123.safetensors`.
+
+    `facts` go into each of them: `fingerprints` of the data, and `environment` (device, threads, versions, ...).
+    """
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.facts = facts
+
+    def save(self, step: int, saved: Saved) -> None:
+        """Write a checkpoint after `step` steps, then remove all but the newest two."""
+        tensors, state = saved
+        self.folder.mkdir(exist_ok=True)
+        atomic_write(self.folder / f"{step:08d}.safetensors", encode(tensors, {"training": state, "facts": self.facts}))
+        for old in self.paths()[KEPT:]:
+            old.unlink()
+
+    def load(self, warn: Callable[[str], None]) -> Saved | None:
+        """Return what the newest whole checkpoint holds, or None when there has never been one.
+
+        `warn` is told of each newer one that is damaged, and of what differs in the environment and may change bits.
+        Raises WeightsError when all are damaged: starting from zero without a word would hide the loss. Raises RunError
+        when the data changed since.
+        """
+        complaints = []
+        for path in self.paths():
+            try:
+                tensors, value = decode(path.read_bytes())
+            except (OSError, WeightsError) as error:
+                complaints.append(f"{path.name}: {error}")
+                continue
+            for complaint in complaints:
+                warn(f"{complaint}; falling back to the checkpoint before it")
+            self._compare(value["facts"], warn)
+            return tensors, value["training"]
+        if complaints:
+            raise WeightsError(
+                f"{self.folder}: no checkpoint can be read: {'; '.join(complaints)}; restore one from a backup, "
+                "or remove that folder to train this run again from step 0"
+            )
+        return None
+
+    def _compare(self, facts: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+        changed = [name for name, digest in self.facts["fingerprints"].items() if facts["fingerprints"][name] != digest]
+        if changed:
+            raise RunError(
+                f"{self.folder}: the drawings of {', '.join(changed)} changed since this run was saved; "
+                "bring the old files back, or train a new run"
+            )
+        for line in differences(facts["environment"], self.facts["environment"]):
+            warn(f"{line}: the run may end with other bits than it would have")
+
+    def paths(self) -> list[Path]:
+        """Return the checkpoint files, newest first."""
+        return sorted(self.folder.glob("[0-9]*.safetensors"), reverse=True)
+
+
+def encode(tensors: Mapping[str, Tensor], state: Any) -> bytes:
+    """Return the bytes of a checkpoint file."""
+    header = {"format": str(FORMAT), "state": json.dumps(state, allow_nan=False), "sha256": BLANK}
+    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata=header)
+    start, end = digest_place(data)
+    return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[end:]
+
+
+def decode(data: bytes) -> tuple[dict[str, Tensor], Any]:
+    """Return tensors and state of a checkpoint file's bytes; raises WeightsError if one bit is not as written."""
+    start, end = digest_place(data)
+    blanked = data[:start] + BLANK.encode() + data[end:]
+    if hashlib.sha256(blanked).hexdigest().encode() != data[start:end]:
+        raise WeightsError("damaged: its sha256 does not match")
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    if header["format"] != str(FORMAT):
+        raise WeightsError(f"written in format {header['format']}, and this version reads format {FORMAT}")
+    try:
+        return load(data), json.loads(header["state"])
+    except SafetensorError as error:
+        raise WeightsError(f"not a checkpoint: {error}") from error
+
+
+def digest_place(data: bytes) -> tuple[int, int]:
+    """Return where the digest's 64 hex digits stand; raises WeightsError when there is none."""
+    header_size = int.from_bytes(data[:8], "little")
+    found = DIGEST.search(data, 8, 8 + min(header_size, len(data)))
+    if not found:
+        raise WeightsError("damaged or not a checkpoint: it holds no sha256")
+    return found.span(1)

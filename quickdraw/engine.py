@@ -1,0 +1,169 @@
+"""Training and testing: the loop, from top to bottom.
+
+`train` leaves the weights of the best epoch in the network; `test` measures them. Both are plain functions: a notebook
+calls them with a few objects, `run.py` with everything the configuration holds.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from quickdraw import metrics
+from quickdraw.data.batches import Batches
+from quickdraw.errors import DivergedError, Interrupted
+from quickdraw.progress import Progress, describe
+from quickdraw.schedule import constant
+from quickdraw.seeding import seed_step
+from quickdraw.state import Record, Saved, State
+
+
+def train(
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    train_batches: Batches,
+    val_batches: Batches,
+    *,
+    epochs: int = 10,
+    schedule: Callable[[float], float] = constant,
+    precision: str = "float32",
+    label_smoothing: float = 0.0,
+    grad_clip: float = math.inf,
+    monitor: str = "val_accuracy",
+    patience: float = math.inf,
+    checkpoint_every_s: float = 30.0,
+    seed: int = 0,
+    progress: bool | None = None,
+    on_epoch: Callable[[Record], None] = lambda record: print(describe(record)),
+    save: Callable[[int, Saved], None] | None = None,
+    saved: Saved | None = None,
+    stop_signal: Callable[[], int | None] = lambda: None,
+) -> list[Record]:
+    """Train the network where it lies and leave the weights of the best epoch in it. Return one record an epoch.
+
+    The learning rate of a step is the optimizer's, times `schedule(fraction of training done)`. The best epoch is the
+    one with the highest `monitor` (lowest, for a loss), the first of equals; after `patience` epochs without a better
+    one training ends. `progress` shows a bar (None: on a terminal).
+
+    Every `checkpoint_every_s` seconds and at the end, `save(steps done, state)` is called; what it was last given,
+    passed as `saved`, continues there and ends with the same bits. When `stop_signal()` names a signal, the step is
+    finished and saved, and Interrupted is raised. Raises DivergedError when the loss is no longer finite.
+    """
+    device = next(net.parameters()).device
+    steps = len(train_batches)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    state = State(net, optimizer, steps)
+    if saved:
+        state.restore(saved)
+    at = state.at
+
+    def factor(step: int) -> float:
+        return schedule((at.epoch * steps + step) / (epochs * steps))
+
+    def check_and_save() -> None:
+        check_finite(state.losses[: at.step], at.epoch * steps, lambda step: rates[0] * factor(step))
+        if save:
+            save(at.epoch * steps + at.step, state.collect())
+
+    last_save = time.monotonic()
+    while at.epoch < epochs and at.epoch - at.best_epoch <= patience:
+        net.train()
+        begin = time.perf_counter() - at.epoch_s
+        batches = train_batches.epoch(seed, at.epoch, start=at.step)
+        with Progress(f"epoch {at.epoch + 1}/{epochs}", steps, at.step, progress) as bar:
+            for images, labels in batches:
+                images, labels = images.to(device), labels.to(device)
+                seed_step(seed, at.epoch, at.step)
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * factor(at.step)
+                logits, loss = training_step(net, optimizer, images, labels, precision, label_smoothing, grad_clip)
+                state.losses[at.step] = loss * len(labels)
+                state.correct[at.step] = metrics.accuracy(logits, labels).sum()
+                at.step += 1
+                at.epoch_s = time.perf_counter() - begin
+                bar.show(loss)
+                if time.monotonic() - last_save >= checkpoint_every_s or stop_signal():
+                    check_and_save()
+                    last_save = time.monotonic()
+                raise_if_asked_to_stop(stop_signal)
+        check_finite(state.losses, at.epoch * steps, lambda step: rates[0] * factor(step))
+        at.epoch_s = time.perf_counter() - begin
+        drawings = len(train_batches.indices)
+        validation = test(net, val_batches)
+        record = {
+            "epoch": at.epoch + 1,
+            "step": (at.epoch + 1) * steps,
+            "train_loss": state.losses.double().sum().item() / drawings,
+            "train_accuracy": state.correct.sum().item() / drawings,
+            "val_loss": validation["loss"],
+            "val_accuracy": validation["accuracy"],
+            "lr": optimizer.param_groups[0]["lr"],
+            "train_s": at.epoch_s,
+            "samples_per_s": drawings / at.epoch_s,
+        }
+        at.history.append(record)
+        state.keep_best(-record[monitor] if monitor.endswith("loss") else record[monitor])
+        at.epoch, at.step, at.epoch_s = at.epoch + 1, 0, 0.0
+        on_epoch(record)
+    check_and_save()
+    raise_if_asked_to_stop(stop_signal)
+    net.load_state_dict(state.best)
+    return at.history
+
+
+def training_step(
+    net: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    precision: str,
+    label_smoothing: float,
+    grad_clip: float,
+) -> tuple[Tensor, Tensor]:
+    """Learn from one batch. Return its logits [B, C] and its mean loss, detached."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        logits = net(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(net.parameters(), grad_clip)
+    optimizer.step()
+    return logits.detach(), loss.detach()
+
+
+def test(net: nn.Module, batches: Batches) -> dict[str, float]:
+    """Return `loss` and `accuracy`, averaged over the drawings, of the network in eval mode; its mode is restored."""
+    device = next(net.parameters()).device
+    losses, correct = [], []
+    was_training = net.training
+    net.eval()
+    with torch.inference_mode():
+        for images, labels in batches:
+            labels = labels.to(device)
+            logits = net(images.to(device))
+            losses.append(metrics.cross_entropy(logits, labels))
+            correct.append(metrics.accuracy(logits, labels))
+    net.train(was_training)
+    return {"loss": torch.cat(losses).double().mean().item(), "accuracy": torch.cat(correct).double().mean().item()}
+
+
+def check_finite(losses: Tensor, steps_before: int, rate: Callable[[int], float]) -> None:
+    """Raise DivergedError that names the first step whose loss is not finite, and its learning rate."""
+    bad = (~torch.isfinite(losses)).nonzero()
+    if len(bad):
+        step = int(bad[0])
+        raise DivergedError(
+            f"the training loss became {float(losses[step])} at step {steps_before + step + 1} "
+            f"with a learning rate of {rate(step):.3g}; lower optimizer.lr, or set trainer.grad_clip=1"
+        )
+
+
+def raise_if_asked_to_stop(stop_signal: Callable[[], int | None]) -> None:
+    """Raise Interrupted when a signal came."""
+    signal_number: Any = stop_signal()
+    if signal_number:
+        raise Interrupted(signal_number)

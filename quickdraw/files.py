@@ -1,0 +1,62 @@
+"""Every file of ours is whole or absent: the one way a file is written.
+
+The new bytes go to a temporary file in the same folder, which is flushed to the disk and renamed over the old one, and
+the rename itself is flushed too. A reader sees the old file or the new one, also after a power cut.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+TEMPORARY = ".tmp"  # the ending of a file that is being written
+
+
+def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all.
+
+    The folder must exist. Raises OSError (disk full, read-only, ...) with nothing left behind.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all. NaN and infinity are refused (ValueError): not JSON."""
+    atomic_write(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside `folder` survive a power cut, where the system can (Windows cannot open a folder)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path, older_than_s: float = 0.0) -> None:
+    """Remove the temporary files of a process that was killed while it wrote.
+
+    In a folder that several processes share, `older_than_s` spares the files that another one is writing right now.
+    """
+    for temporary in folder.glob(f".*{TEMPORARY}"):
+        with contextlib.suppress(OSError):
+            if time.time() - temporary.stat().st_mtime >= older_than_s:
+                temporary.unlink()

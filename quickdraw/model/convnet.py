@@ -1,0 +1,49 @@
+"""The course's small ConvNet, and how its weights are read back."""
+
+import os
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ConvNet(nn.Module):
+    """Two convolution blocks and two linear layers: 108,618 parameters for ten classes.
+
+    Maps images float [B, 1, 28, 28] in [0, 1] to logits [B, num_classes].
+    """
+
+    def __init__(self, dropout_rate: float = 0.5, num_classes: int = 10) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 16, 3)
+        self.pool1 = nn.MaxPool2d(2)
+        self.conv2 = nn.Conv2d(16, 32, 3)
+        self.pool2 = nn.MaxPool2d(2)
+        self.dropout = nn.Dropout(dropout_rate)
+        self.fc1 = nn.Linear(32 * 5 * 5, 128)
+        self.fc2 = nn.Linear(128, num_classes)
+
+    def get_features(self, x: Tensor) -> Tensor:
+        """Return the flattened output of the last convolution block, [B, 800]."""
+        x = self.pool1(F.relu(self.conv1(x)))
+        x = self.pool2(F.relu(self.conv2(x)))
+        return torch.flatten(x, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dropout(self.get_features(x))
+        x = F.relu(self.fc1(x))
+        return self.fc2(x)
+
+
+def load_weights(path: str | os.PathLike[str]) -> tuple[ConvNet, list[str]]:
+    """Return the network (in eval mode, on the CPU) and its class names in the order of the logits.
+
+    `path` is the `<exp_name>_net.pth` of a run; the `.json` beside it says what it must hold. Raises WeightsError when
+    either is missing or damaged, or when they do not belong together or to a ConvNet.
+    """
+    from quickdraw.weights import read_weights
+
+    state_dict, description = read_weights(path, model="quickdraw.model.convnet.ConvNet")
+    net = ConvNet(num_classes=len(description["classes"]))
+    net.load_state_dict(state_dict)
+    return net.eval(), description["classes"]

@@ -1,0 +1,168 @@
+"""One run's folder: who may write to it, what state the run is in, and what it left.
+
+`status.json` is written first and kept true; it also holds the run's configuration, so that a run can be continued
+whatever became of Hydra's own files. `result.json` is written last: where it is, the run is completed.
+"""
+
+import contextlib
+import errno
+import json
+import logging
+import os
+import signal
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from quickdraw.errors import DivergedError, Interrupted, QuickdrawError, RunError
+from quickdraw.files import remove_leftovers, write_json
+from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, differences
+
+log = logging.getLogger(__name__)
+
+
+class RunFolder:
+    """The folder of one training. Attributes: `path`; `status`, the content of `status.json`."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        with contextlib.suppress(ValueError):
+            self.path = self.path.relative_to(Path.cwd())  # as the user would type it
+        self.continued = False  # whether this run was begun before
+        self.status: dict[str, Any] = read_json(self.path / "status.json") or {}
+
+    def result(self) -> dict[str, Any] | None:
+        """Return the final result, or None while the run is not completed."""
+        return read_json(self.path / "result.json")
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Be the only process that writes to this folder; raises RunError if another one is.
+
+        The kernel gives the lock back however this process ends.
+        """
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            other = (read_json(self.path / "status.json") or {}).get("pid", "unknown")
+            raise RunError(f"{self.path}: process {other} is training in this folder; wait for it or stop it") from None
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be written to ({error.strerror}); choose another exp_name") from error
+        try:
+            for folder in (self.path, self.path / "checkpoint", self.path / "weights"):
+                remove_leftovers(folder)
+            self.status = read_json(self.path / "status.json") or {}
+            yield
+        finally:
+            lock.release()
+
+    def begin(self, config: Mapping[str, Any], overrides: Sequence[str], **facts: Any) -> None:
+        """Record that the run is running; raises RunError if the folder holds a run with other settings."""
+        if "config" in self.status:
+            self.continued = True
+            changed = differences(decoded(self.status["config"]), config, ignored=OUTPUT_KEYS | ENVIRONMENT_KEYS)
+            if changed:
+                raise RunError(
+                    f"{self.path}: these settings cannot change when a run is continued: {'; '.join(changed)}"
+                )
+        self.status = (
+            {"state": "running", "reason": "", "epoch": 0, "step": 0, "pid": os.getpid()}
+            | facts
+            | {
+                "warnings": self.status.get("warnings", []),
+                "started": self.status.get("started", now()),
+                "overrides": self.status.get("overrides", list(overrides)),
+                "config": encoded(config),
+            }
+        )
+        self.update()
+
+    def complete(self, result: Mapping[str, Any]) -> None:
+        """Record that the run is completed. `result.json` is the last file of a run."""
+        self.update(state="completed")
+        write_json(self.path / "result.json", result)
+
+    def update(self, **changes: Any) -> None:
+        """Change entries of `status.json`."""
+        self.status = self.status | changes | {"updated": now()}
+        write_json(self.path / "status.json", self.status)
+
+    def warn(self, message: str) -> None:
+        """Say a warning and keep it in `status.json`."""
+        log.warning("warning: %s", message)
+        self.update(warnings=[*self.status["warnings"], message])
+
+    @contextlib.contextmanager
+    def outcome(self) -> Iterator[None]:
+        """Record how the block ends, with its traceback in `run.log`, and raise what the terminal should say.
+
+        That is a QuickdrawError for whatever went wrong, and Interrupted for a signal, both with what to do next.
+        """
+        try:
+            yield
+        except Interrupted as stop:
+            self._record("interrupted", signal.Signals(stop.signal_number).name)
+            raise
+        except DivergedError as error:
+            self._record("diverged", str(error))
+            raise
+        except Exception as error:
+            translated = explain(error)
+            self._record("failed", str(translated))
+            raise translated from error
+
+    def _record(self, state: str, reason: str) -> None:
+        logging.getLogger("quickdraw.traceback").info("%s\n%s", state, traceback.format_exc())
+        if self.status.get("state", "running") == "running":  # else it is another's, whose settings these are not
+            with contextlib.suppress(OSError):  # a full disk must not hide the reason
+                self.update(state=state, reason=reason)
+
+
+def explain(error: Exception) -> QuickdrawError:
+    """Return the error as one that says in a line what the user can do."""
+    cause: BaseException | None = error
+    while cause:  # Hydra wraps what a class raises while it is built
+        if isinstance(cause, QuickdrawError):
+            return cause
+        cause = cause.__cause__
+    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+        return QuickdrawError("out of memory; lower data.batch_size, or set data.limit_per_class")
+    if isinstance(error, OSError) and error.strerror:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "make room and continue the run" if full else "mend that and continue the run"
+        return RunError(f"{error.filename or 'writing the run'}: {error.strerror}; {advice}")
+    first_line = (str(error) or "no message").splitlines()[0]
+    return QuickdrawError(f"{type(error).__name__}: {first_line}; this is a bug, its traceback is in run.log")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the object in a JSON file; None where there is none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def encoded(value: Any) -> Any:
+    """Return the configuration as JSON can hold it: infinity becomes the text `.inf`."""
+    if isinstance(value, Mapping):
+        return {key: encoded(item) for key, item in value.items()}
+    return ".inf" if value == float("inf") else value
+
+
+def decoded(value: Any) -> Any:
+    """Return what `encoded` was given."""
+    if isinstance(value, Mapping):
+        return {key: decoded(item) for key, item in value.items()}
+    return float("inf") if value == ".inf" else value
+
+
+def now() -> str:
+    """Return the time, to the second, with its zone."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")

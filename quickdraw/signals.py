@@ -1,0 +1,53 @@
+"""How a run is asked to stop: Ctrl-C or SIGTERM."""
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from quickdraw.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignal:
+    """The signal that came, if one did; calling it tells its number or None.
+
+    While `polite`, the first signal is only noted, for the training loop to finish its step and save. Otherwise, and
+    from the second signal on, Interrupted is raised where the program happens to be: every file is written whole or
+    not at all, so this is safe anywhere.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.polite = False
+
+    def __call__(self) -> int | None:
+        return self.number
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
+        first, self.number = self.number is None, number
+        if not (self.polite and first):
+            raise Interrupted(number)
+
+    @contextlib.contextmanager
+    def politely(self) -> Iterator[Callable[[], int | None]]:
+        """Only note the first signal inside this block."""
+        self.polite = True
+        try:
+            yield self
+        finally:
+            self.polite = False
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[StopSignal]:
+    """Handle SIGINT and SIGTERM as StopSignal says inside this block."""
+    stop = StopSignal()
+    before = [signal.signal(number, stop.receive) for number in SIGNALS]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,110 @@
+"""What a run shows of itself: TensorBoard, and `metrics.csv`.
+
+Both are functions of the history, so a resumed run begins them anew from the history in its checkpoint: every step is
+there exactly once, whatever was logged after the checkpoint and whatever the clock did.
+"""
+
+import csv
+import io
+import logging
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from quickdraw.data.batches import Batches
+from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.files import atomic_write
+from quickdraw.progress import describe
+from quickdraw.run_folder import RunFolder
+from quickdraw.state import Record, Saved
+from quickdraw.vision import import_torchvision
+
+log = logging.getLogger(__name__)
+
+TAGS = {
+    "train_loss": "Loss/train",
+    "val_loss": "Loss/val",
+    "train_accuracy": "Accuracy/train",
+    "val_accuracy": "Accuracy/val",
+    "lr": "Rate/learning_rate",
+    "samples_per_s": "Speed/samples_per_s",
+}
+
+
+class Tracker:
+    """Writes one run's `tensorboard/` and `metrics.csv` and keeps its status; `saved` is what a checkpoint held."""
+
+    def __init__(self, run: RunFolder, saved: Saved | None) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # 0.3 s
+
+        shutil.rmtree(run.path / "tensorboard", ignore_errors=True)
+        self.run = run
+        self.history: list[Record] = []
+        self.writer = SummaryWriter(str(run.path / "tensorboard"))
+        for record in saved[1]["position"]["history"] if saved else ():
+            self._scalars(record)
+
+    def epoch(self, record: Record) -> None:
+        """Log one epoch, everywhere."""
+        log.info("%s", describe(record))
+        self._scalars(record)
+        self.writer.flush()
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(record), lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.history)
+        atomic_write(self.run.path / "metrics.csv", text.getvalue().encode())
+        self.run.update(epoch=record["epoch"], step=record["step"])
+
+    def finish(self, net: nn.Module, data: Bitmaps, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+        """Log what is known at the end, the network holding its best weights."""
+        self._pictures(net.cpu().eval(), data.train, data.classes)
+        self._hparams(
+            settings, {name: result[name] for name in ("val_accuracy", "val_loss", "test_accuracy", "test_loss")}
+        )
+        self.writer.close()
+
+    def _scalars(self, record: Record) -> None:
+        self.history.append(record)
+        for key, tag in TAGS.items():
+            self.writer.add_scalar(tag, record[key], record["epoch"])
+
+    def _pictures(self, net: nn.Module, train_batches: Batches, classes: Sequence[str]) -> None:
+        """Log 256 training drawings in the projector (by `get_features`), a grid of 64, and the graph in eval mode."""
+        count = len(train_batches.indices)
+        images, labels = train_batches.take(np.linspace(0, count - 1, min(256, count)).astype(np.int64))
+        with torch.inference_mode():
+            features = net.get_features(images)  # type: ignore[operator]
+        paper_white = 1 - images
+        self.writer.add_embedding(
+            features, [classes[label] for label in labels.tolist()], paper_white, tag="training_drawings"
+        )
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:64]
+        self.writer.add_image("quickdraw_images", grid(paper_white[order]))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`torch.jit.trace` is deprecated", DeprecationWarning)
+            self.writer.add_graph(net, images[:1])
+
+    def _hparams(self, config: Mapping[str, Any], scores: Mapping[str, float]) -> None:
+        """Log the settings and the final scores for the HParams dashboard, in the run's own writer: one row a run."""
+        from torch.utils.tensorboard.summary import hparams
+
+        values = {
+            key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in config.items()
+        }
+        metrics = {f"Final/{name}": value for name, value in scores.items()}
+        for summary in hparams(values, metrics):
+            self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
+        for tag, value in metrics.items():
+            self.writer.add_scalar(tag, value)
+
+
+def grid(images: Tensor) -> Tensor:
+    """Return images float [B, 1, H, W] as one picture, float [3, rows, columns], eight a row."""
+    picture: Tensor = import_torchvision().utils.make_grid(images, nrow=8, padding=2, pad_value=0.8)
+    return picture

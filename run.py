@@ -1,0 +1,95 @@
+"""Train a drawing recogniser: compose the configuration, build what it names, train, test, leave the results behind.
+
+python run.py optimizer.lr=1e-3
+python run.py -m dropout_rate=0.3,0.5
+python run.py resume=outputs/runs/<exp_name>/<folder>
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from hydra_plugins.quickdraw_cli import command_line
+from quickdraw import settings
+from quickdraw.run_folder import RunFolder
+from quickdraw.signals import StopSignal, stop_on_signals
+
+log = logging.getLogger("quickdraw")
+
+
+@hydra.main(version_base="1.3", config_path=str(Path(__file__).parent / "conf"), config_name="config")
+def main(cfg: DictConfig) -> float:
+    """Run one job in the folder that Hydra made for it. Return its best validation score, by `trainer.monitor`."""
+    job = HydraConfig.get()
+    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    run = RunFolder(job.runtime.output_dir)
+    with command_line.job_errors(run), stop_on_signals() as stop, run.claimed(), run.outcome():
+        result = run.result()
+        if result:
+            log.info("%s is completed: test accuracy %.4f; nothing to do", run.path, result["test_accuracy"])
+        else:
+            settings.check(config)
+            result = train_and_test(run, config, stop, list(job.overrides.task), job.mode == RunMode.MULTIRUN)
+        return float(result[config["trainer"]["monitor"]])
+
+
+def train_and_test(
+    run: RunFolder, config: dict[str, Any], stop: StopSignal, overrides: list[str], one_of_many: bool
+) -> dict[str, Any]:
+    """Train and test what the configuration describes; return the content of `result.json`."""
+    from quickdraw import engine, hardware, results, seeding  # torch: 1.2 s, so only when the settings are good
+    from quickdraw.checkpoint import Checkpoints
+    from quickdraw.tracking import Tracker
+    from quickdraw.weights import write_weights
+
+    settings.check_arguments(config)
+    hardware.settle(config, one_of_many)
+    run.begin(config, [*overrides, f"threads={config['threads']}"], machine=hardware.describe())
+    seeding.seed_everything(config["seed"])
+    data = build(config["data"])
+    log.info("%s", data)
+    net = build(config["model"])(num_classes=len(data.classes)).to(config["device"])
+    optimizer = build(config["optimizer"])(net.parameters())
+
+    environment = hardware.environment(config)
+    checkpoints = Checkpoints(run.path / "checkpoint", {"fingerprints": data.fingerprints, "environment": environment})
+    saved = checkpoints.load(run.warn)
+    if run.continued:
+        log.info("continuing after step %d", run.status["step"] if saved else 0)
+    tracker = Tracker(run, saved)
+    with stop.politely():
+        history = build(config["trainer"])(
+            net,
+            optimizer,
+            data.train,
+            data.val,
+            seed=config["seed"],
+            on_epoch=tracker.epoch,
+            save=checkpoints.save,
+            saved=saved,
+            stop_signal=stop,
+        )
+    result = results.summarise(config, data, net, history, engine.test(net, data.test))
+    tracker.finish(net, data, settings.flatten(config), result)
+    weights = run.path / "weights" / f"{config['exp_name']}_net.pth"
+    write_weights(weights, net, results.describe_weights(config, data, result, environment))
+    run.complete(result)
+    log.info("test accuracy %.4f, with the weights of epoch %d", result["test_accuracy"], result["best_epoch"])
+    log.info("weights: %s\nlook at it: tensorboard --logdir outputs", weights)
+    return result
+
+
+def build(node: dict[str, Any]) -> Any:
+    """Return the object, or the function still in want of live objects, that a node of the configuration names."""
+    return instantiate(node, _convert_="all")
+
+
+if __name__ == "__main__":
+    sys.exit(command_line.call(main))

@@ -1,0 +1,23 @@
+"""What the server process of `tests.program` imports once, for all the processes forked from it."""
+
+import importlib
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+for module in (
+    "torch",
+    "torch.utils.tensorboard",
+    "torch._dynamo",
+    "sklearn.model_selection",
+    "run",
+    "quickdraw.engine",
+    "quickdraw.results",
+    "quickdraw.tracking",
+    "quickdraw.weights",
+):
+    importlib.import_module(module)
+
+from quickdraw.vision import import_torchvision  # noqa: E402
+
+import_torchvision()
