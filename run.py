@@ -59,10 +59,8 @@ def train_and_test(
     optimizer = build(config["optimizer"])(net.parameters())
 
     environment = hardware.environment(config)
-    checkpoints = Checkpoints(run.path / "checkpoint", {"fingerprints": data.fingerprints, "environment": environment})
-    saved = checkpoints.load(run.warn)
-    if run.continued:
-        log.info("continuing after step %d", run.status["step"] if saved else 0)
+    checkpoints = Checkpoints(run, {"fingerprints": data.fingerprints, "environment": environment})
+    saved = checkpoints.load()
     tracker = Tracker(run, saved)
     with stop.politely():
         history = build(config["trainer"])(

@@ -6,8 +6,9 @@ with zeros in the digest's own place). Reading runs nothing that the file says; 
 
 import hashlib
 import json
+import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ from torch import Tensor
 
 from quickdraw.errors import RunError, WeightsError
 from quickdraw.files import atomic_write
+from quickdraw.run_folder import RunFolder
 from quickdraw.settings import differences
 from quickdraw.state import Saved
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 KEPT = 2
@@ -27,13 +31,14 @@ DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 
 class Checkpoints:
-    """The checkpoints in one folder, named by the training steps done: `00000123.safetensors`.
+    """The checkpoints of one run, named by the training steps done: `00000123.safetensors`.
 
     `facts` go into each of them: `fingerprints` of the data, and `environment` (device, threads, versions, ...).
     """
 
-    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        self.folder = folder
+    def __init__(self, run: RunFolder, facts: Mapping[str, Any]) -> None:
+        self.run = run
+        self.folder = run.path / "checkpoint"
         self.facts = facts
 
     def save(self, step: int, saved: Saved) -> None:
@@ -43,12 +48,12 @@ class Checkpoints:
         atomic_write(self.folder / f"{step:08d}.safetensors", encode(tensors, {"training": state, "facts": self.facts}))
         for old in self.paths()[KEPT:]:
             old.unlink()
+        self.run.update(epoch=state["position"]["epoch"], step=step)
 
-    def load(self, warn: Callable[[str], None]) -> Saved | None:
+    def load(self) -> Saved | None:
         """Return what the newest whole checkpoint holds, or None when there has never been one.
 
-        `warn` is told of each newer one that is damaged, and of what differs in the environment and may change bits.
-        Raises WeightsError when all are damaged: starting from zero without a word would hide the loss. Raises RunError
+        Warns of each newer one that is damaged, and of what differs in the environment and may change bits. Raises WeightsError when all are damaged: starting from zero without a word would hide the loss. Raises RunError
         when the data changed since.
         """
         complaints = []
@@ -59,17 +64,20 @@ class Checkpoints:
                 complaints.append(f"{path.name}: {error}")
                 continue
             for complaint in complaints:
-                warn(f"{complaint}; falling back to the checkpoint before it")
-            self._compare(value["facts"], warn)
+                self.run.warn(f"{complaint}; falling back to the checkpoint before it")
+            self._compare(value["facts"])
+            log.info("continuing after step %d", int(path.stem))
             return tensors, value["training"]
         if complaints:
             raise WeightsError(
                 f"{self.folder}: no checkpoint can be read: {'; '.join(complaints)}; restore one from a backup, "
                 "or remove that folder to train this run again from step 0"
             )
+        if self.run.continued:
+            log.info("no checkpoint yet: starting at step 0")
         return None
 
-    def _compare(self, facts: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+    def _compare(self, facts: Mapping[str, Any]) -> None:
         changed = [name for name, digest in self.facts["fingerprints"].items() if facts["fingerprints"][name] != digest]
         if changed:
             raise RunError(
@@ -77,7 +85,7 @@ class Checkpoints:
                 "bring the old files back, or train a new run"
             )
         for line in differences(facts["environment"], self.facts["environment"]):
-            warn(f"{line}: the run may end with other bits than it would have")
+            self.run.warn(f"{line}: the run may end with other bits than it would have")
 
     def paths(self) -> list[Path]:
         """Return the checkpoint files, newest first."""

@@ -45,7 +45,8 @@ def test_ten_classes_cut_after_every_megabyte_and_killed_five_times(tmp_path: Pa
             assert code == -signal.SIGKILL
             print(f"killed after {len(server.requests)} requests; whole: {assert_right(root, files)}")
         process = start(arguments)
-        assert process.wait(timeout=600) == 0
+        assert process.communicate(timeout=900)[1] == ""
+        assert process.returncode == 0
         print(f"{time.monotonic() - started_s:.0f} s, {len(server.requests)} requests")
         assert len(assert_right(root, files)) == len(DEFAULT_CLASSES)
         sent, needed = sum(map(server.sent, files)), sum(map(len, files.values()))

@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.quickdraw_cli import resolvers
+from hydra_plugins.quickdraw_cli.explain import explained
 from quickdraw.errors import Interrupted, QuickdrawError, RunError
 from quickdraw.run_folder import RunFolder, explain
 
@@ -28,22 +30,17 @@ def call(main: Callable[[], Any]) -> int:
             stream.reconfigure(errors="backslashreplace")  # a locale without the letters of a path is no error
     try:
         arguments = resumed(sys.argv[1:])
-        if arguments is None:
-            return 0
-        sys.argv[1:] = arguments
-        main()
+        if arguments is not None:
+            sys.argv[1:] = arguments
+            main()
     except Interrupted as stop:
         return 128 + stop.signal_number
     except KeyboardInterrupt:
-        return 130
-    except QuickdrawError as error:
-        return complain(error)
-    except OSError as error:
-        return complain(explain(error))
+        return 128 + signal.SIGINT
     except (HydraException, OmegaConfBaseException) as error:
-        from hydra_plugins.quickdraw_cli.explain import explained
-
         return complain(explained(error))
+    except (QuickdrawError, OSError) as error:
+        return complain(explain(error))
     return 0
 
 
@@ -71,7 +68,8 @@ def job_errors(run: RunFolder) -> Iterator[None]:
 def resumed(arguments: list[str]) -> list[str] | None:
     """Turn `resume=FOLDER` into that run's own overrides and folder; what else was typed comes after them.
 
-    Returns None, after saying so, for a run that is completed: not even Hydra may write to its folder. Hydra makes the run's folder before any code of ours is called, so this must come before Hydra.
+    Returns None, after saying so, for a run that is completed: nothing may write to its folder, and Hydra does so before
+    any code of ours is called.
     """
     named = [argument.removeprefix("resume=") for argument in arguments if argument.startswith("resume=")]
     if not named or named[-1] in ("", "null"):

@@ -147,7 +147,7 @@ def cat_face(pen: Pen, at: complex, size: float) -> None:
 
 
 def dolphin(pen: Pen) -> None:
-    arch, fat, xs = pen.between(-0.1, 0.7), pen.between(0.2, 0.55), np.array([-1, -0.6, -0.1, 0.4, 0.8])
+    arch, fat, xs = pen.between(-0.1, 0.6), pen.between(0.25, 0.6), np.array([-1, -0.6, -0.1, 0.4, 0.8])
     back = xs - 1j * (arch + fat / 2) * (1 - xs**2)
     belly = xs - 1j * (arch - fat) * (1 - xs**2)
     nose, tail = -1.3 + pen.between(-0.1, 0.25) * 1j, 1.0 + pen.between(-0.1, 0.3) * 1j
@@ -157,7 +157,7 @@ def dolphin(pen: Pen) -> None:
     style = pen.between(0, 1)
     if style < 0.5:  # one outline, or nearly
         pen.curve(nose, *back[:2], *dorsal, *back[3:], tail, up)
-        pen.line(up, tail + 0.1, down)
+        pen.curve(up, tail + 0.1, down)
         pen.curve(down, tail, *belly[::-1], nose)
     elif style < 0.85:  # the body, then what is fixed to it
         pen.curve(nose, *back, tail)
@@ -183,11 +183,11 @@ def moon(pen: Pen) -> None:
         for _ in pen.several(2, 7) if style < 0.16 else ():
             pen.oval(pen.towards(0.1, 0.75), pen.between(0.05, 0.25), pen.between(0.05, 0.2))
         return
-    bow = pen.between(1.2, 2.2)  # how far round the outer arc goes, either way
+    bow = pen.between(1.3, 2.2)  # how far round the outer arc goes, either way
     angles = np.linspace(-bow, bow, 7)
     outer = -np.cos(angles) + 1j * np.sin(angles)
     ends = outer[0].real
-    inner = ends + (outer.real - ends) * pen.between(0.0, 0.75) + 1j * outer.imag * pen.between(0.85, 1.0)
+    inner = ends + (outer.real - ends) * pen.between(0.15, 0.7) + 1j * outer.imag * pen.between(0.85, 1.0)
     if style < 0.7:
         pen.curve(*outer, *inner[-2::-1])
     else:
@@ -233,7 +233,7 @@ def alarm_clock(pen: Pen) -> None:
 
 
 def banana(pen: Pen) -> None:
-    bow, fat, blunt = pen.between(0.5, 1.3), pen.between(0.15, 0.5), pen.between(0, 0.5)
+    bow, fat, blunt = pen.between(0.75, 1.35), pen.between(0.15, 0.45), pen.between(0, 0.5)
     angles = np.linspace(-bow, bow, 6)
     under = np.sin(angles) + 1j * np.cos(angles)
     upper = under * (1 - fat * (blunt + (1 - blunt) * (1 - (angles / bow) ** 2)))
@@ -268,7 +268,7 @@ def airplane(pen: Pen) -> None:
     for side in (-1, 1) if above else (1,):
         root = at + side * fat * pen.between(0.1, 1.0) * 1j
         tip = at + sweep + side * wing * (1.0 if above else 0.7) * 1j
-        (pen.line if pen.maybe(0.5) else pen.curve)(root - wide, tip - wide * 0.3, tip + wide * 0.5, root + wide)
+        (pen.line if pen.maybe(0.6) else pen.curve)(root - wide, tip - wide * 0.3, tip + wide * 0.5, root + wide)
     tail = 0.85 - fat * 0.4j
     pen.line(tail - 0.15, tail + 0.15 - pen.between(0.25, 0.5) * 1j, tail + 0.3 - 0.3j, tail + 0.12)
     if style < 0.5 or pen.maybe(0.3):
