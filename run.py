@@ -30,13 +30,19 @@ def main(cfg: DictConfig) -> float:
     job = HydraConfig.get()
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     run = RunFolder(job.runtime.output_dir)
-    with command_line.job_errors(run), stop_on_signals() as stop, run.claimed(), run.outcome():
+    one_of_many = job.mode == RunMode.MULTIRUN
+    with (
+        command_line.job_errors(run, summary=one_of_many),
+        stop_on_signals() as stop,
+        run.claimed(),
+        run.outcome(),
+    ):
         result = run.result()
         if result:
             log.info("%s is completed: test accuracy %.4f; nothing to do", run.path, result["test_accuracy"])
         else:
             settings.check(config)
-            result = train_and_test(run, config, stop, list(job.overrides.task), job.mode == RunMode.MULTIRUN)
+            result = train_and_test(run, config, stop, list(job.overrides.task), one_of_many)
         return float(result[config["trainer"]["monitor"]])
 
 

@@ -1,4 +1,7 @@
-"""What the run computes on: device, threads and precision, each resolved from `auto`, and what is recorded of them."""
+"""What the run computes on: device, threads and precision, each resolved from `auto`, and what is recorded of them.
+
+torch costs over a second and is imported where it is used: the parent of a sweep counts cores without it.
+"""
 
 import os
 import platform
@@ -8,8 +11,6 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-import torch
-
 from quickdraw.errors import ConfigError
 
 IMPORTED = time.monotonic()
@@ -18,6 +19,8 @@ PACKAGES = ("torch", "numpy", "scikit-learn", "hydra-core", "omegaconf", "tensor
 
 def settle(config: dict[str, Any], one_of_many: bool) -> None:
     """Replace each `auto` in the configuration by what it means here, and set torch's number of threads."""
+    import torch
+
     config["device"] = resolve_device(config["device"])
     config["threads"] = resolve_threads(config["threads"], one_of_many)
     config["trainer"]["precision"] = resolve_precision(config["trainer"]["precision"], config["device"])
@@ -26,6 +29,8 @@ def settle(config: dict[str, Any], one_of_many: bool) -> None:
 
 def environment(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides the bits of a result beside the configuration and the data."""
+    import torch
+
     return {
         "device": config["device"],
         "threads": config["threads"],
@@ -37,6 +42,8 @@ def environment(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def resolve_device(device: str) -> str:
     """Return `cuda`, `mps` or `cpu` for `auto`, in that order; raises ConfigError for a device that is not there."""
+    import torch
+
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return next(name for name, available in there.items() if available)
@@ -60,6 +67,8 @@ def usable_cores() -> int:
 
 def resolve_precision(precision: str, device: str) -> str:
     """Return `float32` or `bfloat16` for `auto`: bfloat16 where the hardware multiplies it faster."""
+    import torch
+
     if precision != "auto":
         return precision
     if device.startswith("cuda"):

@@ -1,6 +1,7 @@
 """From the command line to Hydra and back: a resumed run's own overrides, errors in one line, exit codes."""
 
 import contextlib
+import hashlib
 import io
 import logging
 import os
@@ -10,11 +11,13 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.quickdraw_cli import resolvers
 from hydra_plugins.quickdraw_cli.explain import explained
+from quickdraw.analysis.runs import write_summary
 from quickdraw.errors import Interrupted, QuickdrawError, RunError
 from quickdraw.run_folder import RunFolder, explain
 
@@ -29,7 +32,7 @@ def call(main: Callable[[], Any]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale without the letters of a path is no error
     try:
-        arguments = resumed(sys.argv[1:])
+        arguments = resumed(named(sys.argv[1:]))
         if arguments is not None:
             sys.argv[1:] = arguments
             main()
@@ -51,10 +54,11 @@ def complain(error: Exception) -> int:
 
 
 @contextlib.contextmanager
-def job_errors(run: RunFolder) -> Iterator[None]:
+def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
     """End the process when a job fails or is stopped, after one line that says what happened and how to go on.
 
-    SystemExit passes through Hydra, which would print a block of its own for an exception.
+    SystemExit passes through Hydra, which would print a block of its own for an exception. However a job of a sweep
+    ends, the sweep's `summary.csv` is brought up to date.
     """
     try:
         yield
@@ -63,13 +67,38 @@ def job_errors(run: RunFolder) -> Iterator[None]:
         sys.exit(128 + stop.signal_number)
     except QuickdrawError as error:
         sys.exit(complain(error))
+    finally:
+        if summary:
+            with contextlib.suppress(OSError):  # it can be made again from the job folders
+                write_summary(run.path.parent)
+
+
+def named(arguments: list[str]) -> list[str]:
+    """Give a sweep without a name one of its own, and tell Hydra which keys do not vary, for the names of its jobs.
+
+    The name is made of the keys that vary and a hash of the settings that do not: more values, same sweep.
+    """
+    if not {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
+        return arguments
+    try:
+        overrides = OverridesParser.create().parse_overrides([a for a in arguments if not a.startswith("-")])
+    except HydraException:
+        return arguments  # Hydra will say what is wrong
+    ours = [each for each in overrides if not (each.key_or_group or "").startswith("hydra")]
+    keys = [str(each.key_or_group) for each in ours if each.is_sweep_override()]
+    fixed = {str(each.key_or_group): str(each.input_line) for each in ours if not each.is_sweep_override()}
+    added = [f"hydra.job.config.override_dirname.exclude_keys={[quoted(key) for key in fixed]}".replace('"', "")]
+    if "exp_name" not in fixed:
+        digest = hashlib.sha256("\n".join(sorted(fixed.values())).encode()).hexdigest()[:4]
+        added.append(f"exp_name={'_'.join(key.split('.')[-1] for key in keys)[:90] or 'sweep'}-{digest}")
+    return [*arguments, *added]
 
 
 def resumed(arguments: list[str]) -> list[str] | None:
     """Turn `resume=FOLDER` into that run's own overrides and folder; what else was typed comes after them.
 
-    Returns None, after saying so, for a run that is completed: nothing may write to its folder, and Hydra does so before
-    any code of ours is called.
+    Returns None, after saying so, for a run that is completed: nothing may write to its folder, and Hydra does so
+    before any code of ours is called.
     """
     named = [argument.removeprefix("resume=") for argument in arguments if argument.startswith("resume=")]
     if not named or named[-1] in ("", "null"):

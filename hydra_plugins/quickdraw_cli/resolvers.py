@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from quickdraw.settings import flatten, identity
+from quickdraw.settings import OUTPUT_KEYS, flatten, identity
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -17,15 +17,21 @@ def job_folder(_root_: DictConfig) -> str:
 
     The same settings always get the same folder, so a sweep that is started again finds its jobs.
     """
-    config: dict[str, Any] = OmegaConf.to_container(
-        OmegaConf.masked_copy(_root_, [str(key) for key in _root_ if key != "hydra"]), resolve=True
-    )  # type: ignore[assignment]
-    flat = flatten(config)
-    keys = sorted({override.lstrip("+~").split("=", 1)[0] for override in _root_.hydra.overrides.task})
-    choices = _root_.hydra.runtime.choices
-    parts = [f"{key.split('.')[-1]}-{flat.get(key, choices.get(key, ''))}" for key in keys if key != "exp_name"]
+    config = plain(_root_)
+    values = {**_root_.hydra.runtime.choices, **flatten(config)}
+    keys = {override.lstrip("+~").split("=", 1)[0] for override in _root_.hydra.overrides.task}
+    told = sorted(keys - {"exp_name", *OUTPUT_KEYS, *_root_.hydra.job.config.override_dirname.exclude_keys})
+    parts = [f"{key.split('.')[-1]}-{values.get(key, '')}"[:30] for key in told]
     slug = re.sub(r"[^\w.+-]+", "", "_".join(parts))[:60]
-    return f"{slug}-{identity(config)}".lstrip("-.")
+    digest = identity(config)
+    known = sorted(Path(_root_.hydra.sweep.dir).glob(f"*-{digest}"))  # typed otherwise, such as 1e-3 for 0.001
+    return known[0].name if known else f"{slug or 'job'}-{digest}".lstrip("-.")
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Return a composed configuration as plain resolved values, without Hydra's own node."""
+    keys = [str(key) for key in config if key != "hydra"]
+    return OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=True)  # type: ignore[return-value]
 
 
 def register() -> None:

@@ -1,0 +1,71 @@
+"""The launcher for `-m`: every job composed and checked before the first starts, then a Sweep runs them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from hydra_plugins.quickdraw_cli.resolvers import plain
+from hydra_plugins.quickdraw_launcher import job
+from hydra_plugins.quickdraw_launcher.sweep import Plan, Sweep
+from quickdraw.errors import ConfigError
+
+
+class LocalLauncher(Launcher):
+    """Runs the jobs of a sweep in processes of this machine. The arguments are explained in its yaml file."""
+
+    def __init__(self, n_jobs: int | str, fail_fast: bool, dry_run: bool) -> None:
+        if n_jobs != "auto" and not (isinstance(n_jobs, int) and n_jobs >= 1):
+            raise ConfigError(f"hydra.launcher.n_jobs: expected auto or a whole number from 1 up, got {n_jobs!r}")
+        self.n_jobs = n_jobs
+        self.fail_fast = fail_fast
+        self.dry_run = dry_run
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Take what Hydra gives every launcher."""
+        self.context = hydra_context
+        self.task = (task_function.__module__, task_function.__name__)
+        self.config = config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run the jobs; return one JobReturn each, in their order.
+
+        Raises ConfigError before any job starts if one of them cannot be composed or has a bad setting; RunError at the
+        end if some failed; Interrupted after a signal, when the running jobs have saved.
+        """
+        setup_globals()
+        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
+        sweep = self.sweep()
+        plans = [self.plan(list(overrides), number) for number, overrides in enumerate(job_overrides, initial_job_idx)]
+        sweep.check(plans)
+        if self.dry_run:
+            print(sweep.preview(plans))
+            return []
+        runs = sweep.run(plans, self.fail_fast)
+        return [self.returned(plan, runs[plan.folder].score) for plan in plans]
+
+    def sweep(self) -> Sweep:
+        """Return the Sweep in this sweep's folder; its `submit` and `next` are what a sweeper without batches needs."""
+        return Sweep(Path(self.config.hydra.sweep.dir), self.n_jobs)
+
+    def plan(self, overrides: list[str], number: int) -> Plan:
+        """Compose one job."""
+        config = self.context.config_loader.load_sweep_config(self.config, overrides)
+        with open_dict(config):
+            config.hydra.job.id = config.hydra.job.num = number
+            config.hydra.job_logging.root.handlers = ["file"]  # what a job says goes to its run.log
+        folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
+        return Plan(
+            number, overrides, folder, plain(config), (job.run_job_here, (self.context, config, folder, self.task))
+        )
+
+    @staticmethod
+    def returned(plan: Plan, score: float | None) -> JobReturn:
+        """Return what Hydra's sweepers want to know of a job; a diverged one has the worst of all scores."""
+        value = float("-inf") if score is None else score
+        cfg = OmegaConf.create(plan.config)
+        assert isinstance(cfg, DictConfig)
+        return JobReturn(plan.overrides, cfg, task_name="run", status=JobStatus.COMPLETED, _return_value=value)

@@ -1,0 +1,24 @@
+"""What the fork server imports, once for all jobs. Hydra imports this file too, and must not pay for torch."""
+
+import importlib
+import sys
+
+MODULES = (
+    "torch._dynamo",  # optimizers and the graph import it at their first use
+    "torch.utils.tensorboard",
+    "quickdraw.checkpoint",
+    "quickdraw.data.synthetic",
+    "quickdraw.engine",
+    "quickdraw.model.convnet",
+    "quickdraw.results",
+    "quickdraw.tracking",
+    "quickdraw.weights",
+    "hydra_plugins.quickdraw_launcher.job",
+)
+
+if sys.argv[0] == "-c":
+    for module in MODULES:
+        importlib.import_module(module)
+    from quickdraw.vision import import_torchvision
+
+    import_torchvision()
