@@ -19,7 +19,7 @@ def warmup_cosine(done: float, warmup_fraction: float = 0.05, final_fraction: fl
     return final_fraction + (1 - final_fraction) * 0.5 * (1 + math.cos(math.pi * left))
 
 
-def one_cycle(done: float, warmup_fraction: float = 0.25, start_fraction: float = 0.04) -> float:
+def one_cycle(done: float, warmup_fraction: float = 0.3, start_fraction: float = 0.04) -> float:
     """Rise linearly from `start_fraction` to 1, then fall linearly to 0.
 
     Source: Smith and Topin, Super-Convergence (2018), in the linear form with one peak.

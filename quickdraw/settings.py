@@ -23,7 +23,7 @@ TARGETS = ("quickdraw.", "torch.optim.")
 PLAIN_TYPES: dict[type, type | tuple[type, ...]] = {bool: bool, int: int, float: (int, float), str: str}
 
 # What cannot change a run's result, and may differ when it is resumed.
-OUTPUT_KEYS = {"resume", "data.cache", "trainer.progress"}
+OUTPUT_KEYS = {"resume", "data.cache", "data.download", "trainer.progress"}
 
 # What can change a result's last bits; on resume it is no difference of settings but a warning.
 ENVIRONMENT_KEYS = {"device", "threads"}
@@ -103,6 +103,7 @@ RULES: dict[str, Rule] = {
     "data.split_seed": Rule(lambda v: whole(0).holds(v) and v < 2**32, "a whole number from 0 to 4294967295"),
     "data.seed": whole(0),
     "data.per_class": whole(7),
+    "data.download": SWITCH,
     "data.cache": TEXT,
     "trainer.epochs": whole(1),
     "trainer.precision": choice("auto", "float32", "bfloat16"),

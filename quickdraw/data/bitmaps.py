@@ -19,8 +19,9 @@ class Bitmaps:
     """The drawings of some classes, split into train, val and test.
 
     `root` holds one file a class, in any of the spellings of `find_class_file`. `limit_per_class` takes the first rows
-    of each (None: all). The split depends on the drawings and `split_seed` alone, so every run sees the same test
-    drawings. What is expensive to find out about a file (its sha256, identical drawings) is kept in the folder `cache`.
+    of each (None: all); `download` fetches what is missing. The split depends on the drawings and `split_seed` alone, so
+    every run sees the same test drawings. What is expensive to find out about a file (its sha256, identical drawings) is
+    kept in the folder `cache`.
 
     Raises DataError that names every missing or bad file, and the remedy.
 
@@ -35,9 +36,14 @@ class Bitmaps:
         batch_size: int = 128,
         limit_per_class: int | None = None,
         split_seed: int = 42,
+        download: bool = False,
         cache: str | os.PathLike[str] = "outputs/.cache",
     ) -> None:
         self.classes = list(classes)
+        if download:
+            from quickdraw.data.download import download as fetch
+
+            fetch(self.classes, Path(root))
         paths = find_files(Path(root), self.classes)
         rows = [file[:limit_per_class] for file in open_files(Path(root), paths)]
         self.fingerprints = {name: fingerprint(path, Path(cache)) for name, path in paths.items()}

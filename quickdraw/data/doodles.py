@@ -99,22 +99,28 @@ def _smooth(points: int) -> npt.NDArray[np.float64]:
 
 
 def cat(pen: Pen) -> None:
-    if pen.maybe(0.65):
-        return cat_face(pen, 0j, 1.0)
-    long, tall, legs = pen.between(0.7, 1.1), pen.between(0.25, 0.45), pen.between(0.5, 0.8) * 1j
-    if pen.maybe(0.3):  # sitting
-        cat_face(pen, -1.1j, pen.between(0.4, 0.6))
-        pen.oval(0j, pen.between(0.35, 0.6), pen.between(0.6, 0.9))
-        return pen.curve(0.4 + 0.6j, 0.9 + 0.5j, 0.9 + 0j, 0.8 - pen.between(0.2, 0.6) * 1j)
-    cat_face(pen, -long - 0.3 - 0.3j, pen.between(0.4, 0.55))
-    if pen.maybe(0.6):
-        pen.oval(0.1j, long, tall)
+    style = pen.between(0, 1)
+    if style < 0.65:
+        cat_face(pen, 0j, 1.0)
+    elif style < 0.75:
+        sitting_cat(pen)
     else:
-        pen.box(0.1j, long, tall)
+        walking_cat(pen)
+
+
+def sitting_cat(pen: Pen) -> None:
+    cat_face(pen, -1.1j, pen.between(0.4, 0.6))
+    pen.oval(0j, pen.between(0.35, 0.6), pen.between(0.6, 0.9))
+    pen.curve(0.4 + 0.6j, 0.9 + 0.5j, 0.9, 0.8 - pen.between(0.2, 0.6) * 1j)
+
+
+def walking_cat(pen: Pen) -> None:
+    long, tall, legs = pen.between(0.7, 1.1), pen.between(0.25, 0.45), pen.between(0.5, 0.8) * 1j
+    cat_face(pen, -long - 0.3 - 0.3j, pen.between(0.4, 0.55))
+    (pen.oval if pen.maybe(0.6) else pen.box)(0.1j, long, tall)
     for x in (-0.75, -0.5, 0.5, 0.75)[:: 1 if pen.maybe(0.8) else 2]:
         pen.line(x * long + 0.3j, x * long + 0.3j + legs)
-    pen.curve(long + 0j, long + 0.35 - 0.1j, long + 0.3 - 0.6j, long + 0.5 - pen.between(0.6, 1.1) * 1j)
-    return None
+    pen.curve(long, long + 0.35 - 0.1j, long + 0.3 - 0.6j, long + 0.5 - pen.between(0.6, 1.1) * 1j)
 
 
 def cat_face(pen: Pen, at: complex, size: float) -> None:
@@ -132,7 +138,7 @@ def cat_face(pen: Pen, at: complex, size: float) -> None:
     for side in (-1, 1):
         if pen.maybe(0.93):
             pen.dot(side * 0.35 - 0.2j, 0.1)
-    if pen.maybe(0.75):
+    if pen.maybe(0.75):  # nose
         pen.line(-0.1 + 0.15j, 0.1 + 0.15j, 0.27j, -0.1 + 0.15j)
     if pen.maybe(0.65):
         smile = pen.between(-0.05, 0.2) * 1j + 0.4j
@@ -218,15 +224,15 @@ def alarm_clock(pen: Pen) -> None:
             pen.line(at, at + side * 0.25 - 0.35j)
     if pen.maybe(0.3):
         pen.line(-1.0j, -1.3j)
-    if pen.maybe(0.25):
+    if pen.maybe(0.25):  # the button that silences it
         pen.oval(-1.3j, 0.15, 0.12)
-    if pen.maybe(0.75):
+    if pen.maybe(0.75):  # feet
         for side in (-1, 1):
             pen.line(side * 0.55 + 0.85j, side * pen.between(0.65, 0.95) + pen.between(1.15, 1.45) * 1j)
-    if pen.maybe(0.92) and not digital:
+    if pen.maybe(0.92) and not digital:  # hands
         long = pen.towards(0.4, 0.8) if pen.maybe(0.5) else -0.65j
         pen.line(long, 0j, pen.towards(0.3, 0.6) if pen.maybe(0.5) else 0.5)
-    if pen.maybe(0.3) and not digital:
+    if pen.maybe(0.3) and not digital:  # hours
         step = math.pi / 2 if pen.maybe(0.5) else math.pi / 6
         for spoke in np.exp(1j * np.arange(0, 6.2, step)):
             pen.line(0.72 * spoke, 0.9 * spoke)
@@ -259,24 +265,26 @@ def airplane(pen: Pen) -> None:
     if style < 0.3:  # one outline, seen from above
         half = [-1.0, -0.9 - fat * 1j, at - wide - fat * 1j, at + sweep - wing * 1j, at + sweep + wide - wing * 1j]
         half += [at + wide - fat * 1j, 0.8 - fat * 0.8j, 1.0 - 0.35j, 1.1 - 0.3j, 1.0]
-        return pen.line(*half, *(complex(point).conjugate() for point in half[-2::-1]))
-    above = style < 0.75
+        pen.line(*half, *(complex(point).conjugate() for point in half[-2::-1]))
+    else:
+        airplane_of_parts(pen, fat, at, wide, sweep + wing * 1j, above=style < 0.75)
+
+
+def airplane_of_parts(pen: Pen, fat: float, at: float, wide: float, reach: complex, above: bool) -> None:
     if pen.maybe(0.7):
         pen.oval(0j, 1.0, fat)
     else:
         pen.curve(1.0, 0.5 - fat * 1j, -0.7 - fat * 1j, -1.1 + 0.1j, -0.7 + fat * 1j, 0.5 + fat * 1j, 1.0)
-    for side in (-1, 1) if above else (1,):
-        root = at + side * fat * pen.between(0.1, 1.0) * 1j
-        tip = at + sweep + side * wing * (1.0 if above else 0.7) * 1j
+    for wing in (reach.conjugate(), reach) if above else (reach - 0.3j * reach.imag,):
+        root = at + np.sign(wing.imag) * fat * pen.between(0.1, 1.0) * 1j
+        tip = at + wing
         (pen.line if pen.maybe(0.6) else pen.curve)(root - wide, tip - wide * 0.3, tip + wide * 0.5, root + wide)
     tail = 0.85 - fat * 0.4j
     pen.line(tail - 0.15, tail + 0.15 - pen.between(0.25, 0.5) * 1j, tail + 0.3 - 0.3j, tail + 0.12)
-    if style < 0.5 or pen.maybe(0.3):
+    if pen.maybe(0.6 if above else 0.3):
         pen.line(tail + 0.1j, tail + 0.2 + 0.35j, tail + 0.15)
-    if pen.maybe(0.3):
-        for k in pen.several(2, 5):
-            pen.dot(complex(-0.7 + 0.3 * k, -fat * 0.2), 0.05)
-    return None
+    for k in pen.several(2, 5) if pen.maybe(0.3) else ():  # windows
+        pen.dot(complex(0.3 * k - 0.7, -fat * 0.2), 0.05)
 
 
 def circle(pen: Pen) -> None:
@@ -290,8 +298,8 @@ def circle(pen: Pen) -> None:
 def door(pen: Pen) -> None:
     wide, slant, style = pen.between(0.35, 0.9), pen.between(-0.15, 0.15) * 1j, pen.between(0, 1)
     corners = [-wide + 1j, -wide - 1j, wide - 1j + slant, wide + 1j - slant]
-    if style < 0.12:
-        pen.curve(corners[0], -wide + 0.3j, -wide - 0.7j, -1.2j, wide - 0.7j, wide + 0.3j, wide + 1j)
+    if style < 0.12:  # arched
+        pen.curve(corners[0], -wide + 0.3j, -wide - 0.7j, -1.2j, wide - 0.7j, wide + 0.3j, corners[3])
     elif style < 0.6:
         pen.line(*corners)
     else:
@@ -371,9 +379,7 @@ DOODLES: dict[str, tuple[Callable[[Pen], None], float]] = {
 
 def draw(name: str, rng: np.random.Generator) -> list[list[list[int]]]:
     """Draw one doodle in the official simplified form: strokes [[x...], [y...]] in 0..255, touching 0 and 255."""
-    if name not in DOODLES:
-        raise DataError(f"nobody taught the synthetic hand to draw {name!r}; it can draw {', '.join(DOODLES)}")
-    doodle, turn = DOODLES[name]
+    doodle, turn = _doodle(name)
     pen = Pen(rng)
     doodle(pen)
     return _finish(pen, turn)
@@ -382,11 +388,18 @@ def draw(name: str, rng: np.random.Generator) -> list[list[list[int]]]:
 def draw_class(name: str, count: int, seed: int) -> npt.NDArray[np.uint8]:
     """Draw a class: uint8 [count, 784], 0 paper, 255 ink. Row i is a function of (seed, name, i) alone.
 
-    Positions are rounded to whole units of the 0..255 box, so that the last bit of a machine's sine leaves no trace.
+    Positions are rounded to whole units of the 0..255 box, so the last bit of a machine's sine hardly ever shows.
     """
+    _doodle(name)  # refuses an unknown class before anything is drawn
     key = zlib.crc32(name.encode())
     drawings = [draw(name, np.random.default_rng([seed, key, row])) for row in range(count)]
     return rasterise_all(drawings).reshape(count, 784)
+
+
+def _doodle(name: str) -> tuple[Callable[[Pen], None], float]:
+    if name not in DOODLES:
+        raise DataError(f"no synthetic drawings of {name!r}: expected one of {', '.join(DOODLES)}")
+    return DOODLES[name]
 
 
 def _finish(pen: Pen, turn: float) -> list[list[list[int]]]:

@@ -32,7 +32,7 @@ def cached_split(
     """
     key = json.dumps([1, seed, [[name, len(r), f] for name, r, f in zip(classes, rows, fingerprints, strict=True)]])
     entry = cache / "splits" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, EOFError):  # an empty file is an EOFError
         known = np.load(entry, mmap_mode="r", allow_pickle=False)
         if known.dtype == np.uint8 and known.shape == (sum(map(len, rows)),):
             return known & 3, known >= 4

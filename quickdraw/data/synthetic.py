@@ -38,7 +38,7 @@ class Synthetic(Bitmaps):
                 buffer = io.BytesIO()
                 np.save(buffer, doodles.draw_class(name, per_class, seed))
                 atomic_write(path, buffer.getvalue())
-        super().__init__(root, classes, batch_size, limit_per_class, split_seed, cache)
+        super().__init__(root, classes, batch_size, limit_per_class, split_seed, cache=cache)
 
 
 def program() -> str:
