@@ -39,13 +39,22 @@ class RunFolder:
         """Return the final result, or None while the run is not completed."""
         return read_json(self.path / "result.json")
 
+    def held(self) -> bool:
+        """Return whether a process is training in this folder right now."""
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            with lock:
+                return False
+        except (Timeout, OSError):
+            return True
+
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
         """Be the only process that writes to this folder; raises RunError if another one is.
 
         The kernel gives the lock back however this process ends.
         """
-        lock = FileLock(self.path / ".lock", timeout=0)
+        lock = FileLock(self.path / ".lock", timeout=1)  # whoever asks `held` has it for a moment
         try:
             lock.acquire()
         except Timeout:
@@ -63,7 +72,7 @@ class RunFolder:
 
     def begin(self, config: Mapping[str, Any], overrides: Sequence[str], **facts: Any) -> None:
         """Record that the run is running; raises RunError if the folder holds a run with other settings."""
-        if "config" in self.status:
+        if "started" in self.status:  # else a launcher noted the settings of a job that died before it began
             self.continued = True
             changed = differences(decoded(self.status["config"]), config, ignored=OUTPUT_KEYS | ENVIRONMENT_KEYS)
             if changed:

@@ -23,7 +23,7 @@ TARGETS = ("quickdraw.", "torch.optim.")
 PLAIN_TYPES: dict[type, type | tuple[type, ...]] = {bool: bool, int: int, float: (int, float), str: str}
 
 # What cannot change a run's result, and may differ when it is resumed.
-OUTPUT_KEYS = {"resume", "data.cache", "data.download", "trainer.progress"}
+OUTPUT_KEYS = {"resume", "data.cache", "data.download", "trainer.checkpoint_every_s", "trainer.progress"}
 
 # What can change a result's last bits; on resume it is no difference of settings but a warning.
 ENVIRONMENT_KEYS = {"device", "threads"}
@@ -150,8 +150,10 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def identity(config: Mapping[str, Any]) -> str:
     """Return 8 hex digits of what can change a run's result: equal for two runs that end with the same bits."""
-    flat = flatten(config)
-    relevant = {key: flat[key] for key in sorted(flat) if key not in OUTPUT_KEYS | {"exp_name"}}
+    relevant = {key: value for key, value in flatten(config).items() if key not in OUTPUT_KEYS | {"exp_name"}}
+    for key, value in relevant.items():
+        if isinstance(value, float) and value.is_integer():
+            relevant[key] = int(value)  # 1.0 is 1
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -1,16 +1,23 @@
 """What several tests need: small drawings, real drawings, and `run.py` as a user calls it."""
 
+import copy
+import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from quickdraw.data.doodles import draw_class
-from tests.program import SHARED, Outcome, call
+from tests.program import ROOT, SHARED, Outcome, call
 
 SMALL = ("data.classes=[cat,moon,door]", "data.batch_size=32", "trainer.epochs=2", "threads=1")
+CONF = ROOT / "conf"
 
 torch.set_num_threads(1)
 
@@ -40,3 +47,44 @@ def run(tmp_path: Path, drawings: Path) -> Callable[..., Outcome]:
         return call(tmp_path, f"data.root={drawings}", *SMALL, *arguments)
 
     return call_small
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """One completed run on 130 drawings of each of three classes (in `data/`), shared by all tests that only look."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "data").mkdir()
+    for name in ("cat", "moon", "door"):
+        np.save(folder / "data" / f"{name}.npy", draw_class(name, 130, seed=1))
+    outcome = call(folder, *SMALL, "trainer.epochs=3")
+    assert outcome.code == 0, outcome.err
+    return outcome
+
+
+@pytest.fixture(scope="session")
+def composed() -> Callable[..., dict[str, Any]]:
+    """Return the whole configuration, resolved, as some overrides make it.
+
+    Hydra composes each combination of choices once (0.1 s); values are set as Hydra sets them (2 ms).
+    """
+    parser = OverridesParser.create()
+
+    @functools.cache
+    def choose(*choices: str) -> DictConfig:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose("config", list(choices))
+
+    def compose_with(*overrides: str) -> dict[str, Any]:
+        parsed = parser.parse_overrides(list(overrides))
+        groups = [each for each in parsed if isinstance(each.value(), str) and (CONF / str(each.key_or_group)).is_dir()]
+        config = copy.deepcopy(choose(*(str(each.input_line) for each in groups)))
+        for each in parsed:
+            parent, _, key = str(each.key_or_group).rpartition(".")
+            if each.is_delete():
+                with open_dict(config):
+                    del (OmegaConf.select(config, parent) if parent else config)[key]
+            elif each not in groups:
+                OmegaConf.update(config, str(each.key_or_group), each.value(), force_add=True)
+        return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+
+    return compose_with

@@ -5,6 +5,7 @@ import hashlib
 import io
 import logging
 import os
+import re
 import shlex
 import signal
 import sys
@@ -81,17 +82,23 @@ def named(arguments: list[str]) -> list[str]:
     if not {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
         return arguments
     try:
-        overrides = OverridesParser.create().parse_overrides([a for a in arguments if not a.startswith("-")])
+        overrides = OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and a[0] not in "-~"])
     except HydraException:
         return arguments  # Hydra will say what is wrong
     ours = [each for each in overrides if not (each.key_or_group or "").startswith("hydra")]
     keys = [str(each.key_or_group) for each in ours if each.is_sweep_override()]
     fixed = {str(each.key_or_group): str(each.input_line) for each in ours if not each.is_sweep_override()}
-    added = [f"hydra.job.config.override_dirname.exclude_keys={[quoted(key) for key in fixed]}".replace('"', "")]
-    if "exp_name" not in fixed:
+    added = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(quoted, fixed))}]"]
+    if not ("exp_name" in fixed or names_itself(fixed.get("experiment", ""))):
         digest = hashlib.sha256("\n".join(sorted(fixed.values())).encode()).hexdigest()[:4]
         added.append(f"exp_name={'_'.join(key.split('.')[-1] for key in keys)[:90] or 'sweep'}-{digest}")
     return [*arguments, *added]
+
+
+def names_itself(override: str) -> bool:
+    """Return whether `experiment=NAME` chooses a preset with an `exp_name` of its own."""
+    preset = resolvers.CONF / "experiment" / f"{override.partition('=')[2]}.yaml"
+    return preset.is_file() and bool(re.search(r"^exp_name:", preset.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def resumed(arguments: list[str]) -> list[str] | None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from quickdraw.settings import OUTPUT_KEYS, flatten, identity
+from quickdraw.hardware import resolve_threads
+from quickdraw.settings import OUTPUT_KEYS, flatten, identity, shown
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -21,11 +22,13 @@ def job_folder(_root_: DictConfig) -> str:
     values = {**_root_.hydra.runtime.choices, **flatten(config)}
     keys = {override.lstrip("+~").split("=", 1)[0] for override in _root_.hydra.overrides.task}
     told = sorted(keys - {"exp_name", *OUTPUT_KEYS, *_root_.hydra.job.config.override_dirname.exclude_keys})
-    parts = [f"{key.split('.')[-1]}-{values.get(key, '')}"[:30] for key in told]
-    slug = re.sub(r"[^\w.+-]+", "", "_".join(parts))[:60]
+    parts = [f"{key.split('.')[-1]}-{shown(values.get(key, ''))}" for key in told]
+    slug = "_".join(re.sub(r"[^\w.+-]+", "", part)[:30] for part in parts)[:60].lstrip("-.")
+    if "threads" in config:
+        config["threads"] = resolve_threads(config["threads"], one_of_many=True)
     digest = identity(config)
-    known = sorted(Path(_root_.hydra.sweep.dir).glob(f"*-{digest}"))  # typed otherwise, such as 1e-3 for 0.001
-    return known[0].name if known else f"{slug or 'job'}-{digest}".lstrip("-.")
+    known = sorted(Path(_root_.hydra.sweep.dir).glob(f"*-{digest}"))  # typed otherwise, or with other keys
+    return known[0].name if known else f"{slug or 'job'}-{digest}"
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

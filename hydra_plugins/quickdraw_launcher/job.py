@@ -1,10 +1,10 @@
 """What the process of one job does: output to its own file, an end when the sweep's parent is gone, Hydra's run_job."""
 
 import faulthandler
+import importlib
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ def run_job_here(context: HydraContext, config: DictConfig, folder: Path, task: 
     redirect_output(folder / "run.log")
     faulthandler.enable()  # a crash leaves its traceback in run.log
     threading.Thread(target=end_with_parent, daemon=True).start()
-    choose_gpu(slot)
+    choose_gpu(slot, config.device)
     setup_globals()
     resolvers.register()
     JobRuntime.instance().set("name", config.hydra.job.name)
     module, name = task
-    function = getattr(sys.modules[module], name).__wrapped__  # without Hydra's command line around it
+    function = getattr(importlib.import_module(module), name).__wrapped__  # without Hydra's command line around it
     returned = run_job(function, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
     _ = returned.return_value  # raises what the job raised
 
@@ -59,9 +59,9 @@ def end_with_parent() -> None:
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
-def choose_gpu(slot: int) -> None:
-    """Let this process see one GPU only, in turn, of those that the sweep may use."""
-    gpus = visible_gpus()
+def choose_gpu(slot: int, device: str) -> None:
+    """Let this process see one GPU only, in turn, of those that the sweep may use, unless `device` names one itself."""
+    gpus = visible_gpus() if device in ("auto", "cuda") else []
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
 
@@ -83,4 +83,6 @@ def inspect(pipe: "connection.Connection", jobs: Sequence[tuple[dict[str, Any], 
             settings.check_arguments(config)
         except ConfigError as error:
             complaints.setdefault(str(error), overrides)
+        except Exception as error:  # importing a class runs code that may be new
+            complaints.setdefault(f"{type(error).__name__}: {error}", overrides)
     pipe.send((len(visible_gpus()), complaints))

@@ -1,5 +1,6 @@
-"""The launcher for `-m`: every job composed and checked before the first starts, then a Sweep runs them."""
+"""The launcher for `-m`: every job composed and checked before the first starts, then run as a Batch."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.quickdraw_cli.resolvers import plain
 from hydra_plugins.quickdraw_launcher import job
+from hydra_plugins.quickdraw_launcher.batch import Batch
 from hydra_plugins.quickdraw_launcher.sweep import Plan, Sweep
+from quickdraw.analysis.runs import Run
 from quickdraw.errors import ConfigError
 
 
@@ -18,7 +21,7 @@ class LocalLauncher(Launcher):
     """Runs the jobs of a sweep in processes of this machine. The arguments are explained in its yaml file."""
 
     def __init__(self, n_jobs: int | str, fail_fast: bool, dry_run: bool) -> None:
-        if n_jobs != "auto" and not (isinstance(n_jobs, int) and n_jobs >= 1):
+        if n_jobs != "auto" and not (type(n_jobs) is int and n_jobs >= 1):
             raise ConfigError(f"hydra.launcher.n_jobs: expected auto or a whole number from 1 up, got {n_jobs!r}")
         self.n_jobs = n_jobs
         self.fail_fast = fail_fast
@@ -40,12 +43,12 @@ class LocalLauncher(Launcher):
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = self.sweep()
         plans = [self.plan(list(overrides), number) for number, overrides in enumerate(job_overrides, initial_job_idx)]
-        sweep.check(plans)
+        batch = Batch(sweep, plans)
         if self.dry_run:
-            print(sweep.preview(plans))
+            print(batch.preview())
             return []
-        runs = sweep.run(plans, self.fail_fast)
-        return [self.returned(plan, runs[plan.folder].score) for plan in plans]
+        batch.run(self.fail_fast)
+        return [self.returned(plan, batch.runs[plan.folder]) for plan in plans]
 
     def sweep(self) -> Sweep:
         """Return the Sweep in this sweep's folder; its `submit` and `next` are what a sweeper without batches needs."""
@@ -56,16 +59,16 @@ class LocalLauncher(Launcher):
         config = self.context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
-            config.hydra.job_logging.root.handlers = ["file"]  # what a job says goes to its run.log
+            if OmegaConf.select(config, "hydra.job_logging.root.handlers"):
+                config.hydra.job_logging.root.handlers = ["file"]  # what a job says goes to its run.log
         folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
-        return Plan(
-            number, overrides, folder, plain(config), (job.run_job_here, (self.context, config, folder, self.task))
-        )
+        return Plan(overrides, folder, plain(config), (job.run_job_here, (self.context, config, folder, self.task)))
 
     @staticmethod
-    def returned(plan: Plan, score: float | None) -> JobReturn:
-        """Return what Hydra's sweepers want to know of a job; a diverged one has the worst of all scores."""
-        value = float("-inf") if score is None else score
+    def returned(plan: Plan, run: Run) -> JobReturn:
+        """Return what Hydra's sweepers want to know of a job: what `main` returns, the worst of all if it diverged."""
+        worst = math.inf if run.monitor.endswith("loss") else -math.inf
         cfg = OmegaConf.create(plan.config)
         assert isinstance(cfg, DictConfig)
+        value = float(run.result.get(run.monitor, worst))
         return JobReturn(plan.overrides, cfg, task_name="run", status=JobStatus.COMPLETED, _return_value=value)

@@ -1,19 +1,21 @@
 """Processes for jobs: `submit` starts one, `next` waits for the first to end.
 
-Each job is a fresh process, forked from a server that has imported torch once (spawned where there is no fork), so
-starting one costs hundredths of a second, and whatever becomes of it touches no other.
+Each job is a fresh process, forked from a server that has imported torch once (spawned where fork is unsafe or
+unknown: macOS, Windows), so starting one costs hundredths of a second, and whatever becomes of it touches no other.
 """
 
 import contextlib
 import multiprocessing
 import os
-import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+from quickdraw.errors import RunError
 
 ROOT = Path(__file__).parents[2]
 PRELOADED = "hydra_plugins.quickdraw_launcher.preload"
@@ -27,60 +29,85 @@ class Ended:
     code: int
 
 
+@dataclass(frozen=True)
+class Child:
+    """A running process. `lifeline` ends with it: the kernel closes the other end, however the process goes.
+
+    The server tells exit codes, but not any more once it is killed itself; the lifeline outlives it.
+    """
+
+    process: BaseProcess
+    lifeline: "connection.Connection"
+
+
 class Pool:
     """At most `size` processes at once."""
 
     def __init__(self, size: int = 1) -> None:
         self.size = size
-        self.running: dict[int, BaseProcess] = {}  # by slot, a number below size: which GPU, say
-        forks = "forkserver" in multiprocessing.get_all_start_methods()
-        self.context: Any = multiprocessing.get_context("forkserver" if forks else "spawn")
-        if forks:
+        self.running: dict[int, Child] = {}  # by slot, a number below size: which GPU, say
+        self.forks = sys.platform != "darwin" and "forkserver" in multiprocessing.get_all_start_methods()
+        self.context: Any = multiprocessing.get_context("forkserver" if self.forks else "spawn")
+
+    def warm_up(self) -> None:
+        """Start the server if there is none; it imports in the background."""
+        if self.forks:
             from multiprocessing.forkserver import ensure_running
 
             self.context.set_forkserver_preload([PRELOADED])
-            with importable(ROOT), ignored(signal.SIGINT):  # Ctrl-C on a terminal reaches the server too
+            with importable(ROOT):
                 ensure_running()
 
     def has_room(self) -> bool:
         """Return whether a process can be started now."""
         return len(self.running) < self.size
 
-    def submit(self, name: str, function: Callable[..., None], arguments: tuple[Any, ...]) -> str:
-        """Start `function(*arguments, slot)` in a process of that name; there must be room. Return the name."""
+    def submit(self, name: str, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        """Start `function(*arguments, slot)` in a process of that name; there must be room."""
         slot = min(set(range(self.size)) - self.running.keys())
-        process = self.context.Process(target=function, args=(*arguments, slot), name=name)
-        process.start()
-        self.running[slot] = process
-        return name
+        self.running[slot] = self._start(name, function, (*arguments, slot))
 
     def next(self, timeout_s: float | None = None) -> Ended | None:
         """Wait for a process to end; None after a time-out."""
-        ready = connection.wait([process.sentinel for process in self.running.values()], timeout_s)
-        for slot, process in self.running.items():
-            if process.sentinel in ready:
-                process.join()
+        ready = connection.wait([child.lifeline for child in self.running.values()], timeout_s)
+        for slot, child in self.running.items():
+            if child.lifeline in ready:
+                child.process.join()
+                child.lifeline.close()
                 del self.running[slot]
-                return Ended(process.name, process.exitcode or 0)
+                return Ended(child.process.name, child.process.exitcode or 0)
         return None
 
     def stop(self, number: int) -> None:
         """Send every process a signal."""
-        for process in self.running.values():
+        for child in self.running.values():
             with contextlib.suppress(ProcessLookupError):
-                if process.pid:
-                    os.kill(process.pid, number)
+                if child.process.pid:
+                    os.kill(child.process.pid, number)
 
     def ask(self, function: Callable[..., None], question: Any) -> Any:
         """Call `function(pipe, question)` in a process of its own and return what it sends through the pipe."""
         ours, theirs = self.context.Pipe(duplex=False)
-        process = self.context.Process(target=function, args=(theirs, question))
-        process.start()
+        child = self._start("question", function, (theirs, question))
         theirs.close()
         try:
             return ours.recv()
-        finally:
-            process.join()
+        except EOFError:
+            child.process.join()
+            raise RunError(f"the process that imports torch ended with exit code {child.process.exitcode}") from None
+
+    def _start(self, name: str, function: Callable[..., None], arguments: tuple[Any, ...]) -> Child:
+        self.warm_up()  # it may have been killed
+        ours, theirs = self.context.Pipe(duplex=False)
+        process = self.context.Process(target=_hold, args=(theirs, function, *arguments), name=name)
+        process.start()
+        theirs.close()
+        return Child(process, ours)
+
+
+def _hold(lifeline: "connection.Connection", function: Callable[..., None], *arguments: Any) -> None:
+    """Call the function, and hold our end of the lifeline until this process is gone."""
+    function(*arguments)
 
 
 @contextlib.contextmanager
@@ -92,15 +119,5 @@ def importable(folder: Path) -> Iterator[None]:
         yield
     finally:
         del os.environ["PYTHONPATH"]
-        if before:
+        if before is not None:
             os.environ["PYTHONPATH"] = before
-
-
-@contextlib.contextmanager
-def ignored(number: int) -> Iterator[None]:
-    """Ignore a signal in this block, and in the programs that are started there."""
-    before = signal.signal(number, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(number, before)

@@ -1,6 +1,7 @@
 """What the fork server imports, once for all jobs. Hydra imports this file too, and must not pay for torch."""
 
 import importlib
+import os
 import sys
 
 MODULES = (
@@ -17,6 +18,7 @@ MODULES = (
 )
 
 if sys.argv[0] == "-c":
+    os.setsid()  # Ctrl-C and a closed terminal are for the sweep's own process, which asks each job once
     for module in MODULES:
         importlib.import_module(module)
     from quickdraw.vision import import_torchvision

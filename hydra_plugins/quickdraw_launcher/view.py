@@ -1,43 +1,67 @@
 """What is seen of a sweep while it runs: one line for each finished job, and one for the whole."""
 
+import shutil
 import sys
 import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from statistics import fmean
 from types import TracebackType
-
-from tqdm import tqdm
 
 from quickdraw.analysis.runs import Run
 
 
 class View:
-    """A live line on a terminal (done, running, failed, left, time left); everywhere a line for each finished job."""
+    """A live line on a terminal (done, running, failed, left, time left); everywhere a line for each finished job.
 
-    def __init__(self, total: int, done: int, size: int) -> None:
-        self.total, self.done, self.failed, self.size = total, done, 0, size
-        self.seconds: list[float] = []
+    `names` tell the jobs apart, `runs` are how they stand before, `size` is how many run at once.
+    """
+
+    def __init__(self, names: Mapping[Path, str], runs: Iterable[Run], size: int) -> None:
+        self.names, self.size = names, size
+        self.width = max(map(len, names.values()), default=0)
+        finished = [run for run in runs if run.ended]
+        self.done, self.failed, self.total = len(finished), 0, len(names)
+        self.seconds = [run.result["total_s"] for run in finished if run.result]
+        self.awaited: set[Path] = set()
         self.begin = time.monotonic()
-        self.bar = tqdm(total=total, bar_format="{desc}", leave=False, disable=not sys.stderr.isatty())
+        self.live = sys.stderr.isatty()
 
     def show(self, running: int) -> None:
         """Refresh the live line."""
         left = self.total - self.done - self.failed - running
-        parts = [f"{self.done}/{self.total} done", f"{running} running", f"{self.failed} failed", f"{left} left"]
+        parts = [f"{self.done} of {self.total} done", f"{running} running", f"{self.failed} failed", f"{left} left"]
+        parts.append(duration(time.monotonic() - self.begin))
         if self.seconds:
-            estimate = fmean(self.seconds) * (left + running / 2) / self.size
-            parts.append(f"about {duration(estimate)} to go")
-        self.bar.set_description_str(", ".join([*parts, f"{duration(time.monotonic() - self.begin)} so far"]))
+            parts.append(f"about {duration(fmean(self.seconds) * (left + running / 2) / self.size)} to go")
+        self._line("   ".join(parts))
 
-    def ended(self, run: Run, name: str) -> None:
+    def ended(self, run: Run) -> None:
         """Say how one job ended."""
         self.failed += run.state == "failed"
-        self.done += run.state in ("completed", "diverged", "pruned")
-        what = f"{run.state}: {run.reason}" if run.reason else run.state
+        self.done += run.ended
+        said = f"{run.state}: {run.reason.split(';')[0]}" if run.reason else run.state
         if run.result:
             self.seconds.append(run.result["total_s"])
-            accuracy, seconds = run.result["test_accuracy"], duration(run.result["total_s"])
-            what = f"{run.monitor} {run.result[run.monitor]:.4f}   test accuracy {accuracy:.4f}   {seconds}"
-        self.bar.write(f"[{self.done + self.failed}/{self.total}] {name or run.folder.name}   {what}", file=sys.stdout)
+            score, accuracy = run.result[run.monitor], run.result["test_accuracy"]
+            said = f"{run.monitor} {score:.4f}   test_accuracy {accuracy:.4f}   {duration(run.result['total_s'])}"
+        number = f"{self.done + self.failed}".rjust(len(str(self.total)))
+        self._say(f"[{number}/{self.total}] {self.names[run.folder].ljust(self.width)}   {said}")
+
+    def wait_for(self, run: Run) -> None:
+        """Say once that a job is being trained by another process."""
+        if run.folder not in self.awaited:
+            self.awaited.add(run.folder)
+            self._say(f"waiting for another process to end {self.names[run.folder]}")
+
+    def _say(self, line: str) -> None:
+        self._line("")
+        print(line, flush=True)
+
+    def _line(self, text: str) -> None:
+        if self.live:
+            columns = shutil.get_terminal_size().columns
+            print(f"\r\033[K{text[: columns - 1]}", end="", file=sys.stderr, flush=True)
 
     def __enter__(self) -> "View":
         return self
@@ -45,7 +69,7 @@ class View:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bar.close()
+        self._line("")
 
 
 def duration(seconds: float) -> str:

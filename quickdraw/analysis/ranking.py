@@ -5,77 +5,89 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from quickdraw.analysis.runs import Run, varied
-from quickdraw.settings import shown
+from quickdraw.analysis.runs import Run, name, short, varied
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The runs of one setting. `name` is what differs, as it would be typed; `scores` are by seed, higher is better."""
+    """The runs of one setting, one a seed. `name` is what differs from the other settings."""
 
     name: str
     runs: list[Run]
-    scores: dict[int, float]
+
+    @property
+    def scores(self) -> dict[int, float]:
+        """The validation scores by seed, higher is better."""
+        return {run.settings.get("seed", 0): run.score for run in self.runs if run.score is not None}
 
     @property
     def mean(self) -> float:
-        return fmean(self.scores.values())
+        """Mean over the seeds; nan if none was completed."""
+        return fmean(self.scores.values()) if self.scores else math.nan
 
     @property
     def deviation(self) -> float:
-        """Standard deviation over the seeds; nan for a single one."""
+        """Standard deviation over the seeds; nan for fewer than two."""
         return stdev(self.scores.values()) if len(self.scores) > 1 else math.nan
 
     @property
     def half_width(self) -> float:
-        """Half the 95 % interval of the mean, by Student's t; nan for a single seed."""
+        """Half the 95 % interval of the mean, by Student's t; nan for fewer than two seeds."""
         return half_width(list(self.scores.values()))
+
+    @property
+    def diverged(self) -> int:
+        """How many seeds diverged. Their scores would be the worst of all, so the mean of the others flatters."""
+        return sum(run.state == "diverged" for run in self.runs)
 
     def test_accuracy(self) -> float:
         """Mean over the seeds. For the record: it ranks nothing."""
-        return fmean(run.result["test_accuracy"] for run in self.runs)
+        values = [run.result["test_accuracy"] for run in self.runs if run.result]
+        return fmean(values) if values else math.nan
 
 
 def rank(runs: Sequence[Run]) -> list[Setting]:
-    """Return the settings of the completed runs, best mean validation score first."""
-    completed = [run for run in runs if run.score is not None]
-    keys = [key for key in varied(runs) if key != "seed"]
+    """Return the settings of the runs that came to an end, best mean validation score first.
+
+    A setting comes after all that diverged with fewer of their seeds.
+    """
+    keys = short({key: column for key, column in varied(runs).items() if key != "seed"})
     groups: dict[str, list[Run]] = {}
-    for run in completed:
-        name = " ".join(f"{key}={shown(run.settings[key])}" for key in keys if key in run.settings)
-        groups.setdefault(name, []).append(run)
-    settings = [
-        Setting(name, group, {run.settings.get("seed", 0): run.score for run in group if run.score is not None})
-        for name, group in groups.items()
-    ]
-    return sorted(settings, key=lambda setting: -setting.mean)
+    for run in runs:
+        if run.score is not None or run.state == "diverged":
+            groups.setdefault(name(run, keys), []).append(run)
+    settings = [Setting(told, group) for told, group in groups.items()]
+    return sorted(settings, key=lambda each: (each.diverged / len(each.runs), -each.mean if each.scores else 0.0))
 
 
 def verdict(settings: Sequence[Setting]) -> str:
-    """Say in words whether the best setting can be told from the next one.
+    """Say in words whether the best setting can be told from the next one; nothing when there are no two to compare.
 
     Over the seeds that both have, the differences are compared with zero by Student's t at 95 % (paired: a seed shares
     initial weights, order and dropout masks, so luck cancels in part); with fewer than two common seeds, by Welch's.
     """
-    if len(settings) < 2:
+    if len(settings) < 2 or not (settings[0].scores and settings[1].scores):
         return ""
     best, second = settings[0], settings[1]
+    if best.diverged < second.diverged:
+        return f"{second.name} diverged with {second.diverged} of {len(second.runs)} seeds, {best.name} with fewer."
     common = sorted(best.scores.keys() & second.scores.keys())
     difference = best.mean - second.mean
     if len(common) > 1:
         paired = [best.scores[seed] - second.scores[seed] for seed in common]
         difference, margin, how = fmean(paired), half_width(paired), f"paired over {len(common)} seeds"
     elif min(len(best.scores), len(second.scores)) > 1:
-        margin, how = welch_half_width(list(best.scores.values()), list(second.scores.values())), "unpaired"
+        margin, how = welch_half_width(list(best.scores.values()), list(second.scores.values())), "unpaired, by Welch"
     else:
         return (
             f"{best.name} leads {second.name} by {difference:.4f}, with one seed: that may be luck. "
-            "Add seeds to know: seed=0,1,2,3,4"
+            "More seeds would tell: seed=0,1,2,3,4"
         )
-    interval = f"{difference:+.4f} (95 %: {difference - margin:+.4f} to {difference + margin:+.4f}, {how})"
-    if difference > margin:
-        return f"{best.name} is better than {second.name}: {interval}."
-    return f"{best.name} cannot be told from {second.name}: {interval}."
+    interval = f"by {difference:.4f} (95 %: {difference - margin:+.4f} to {difference + margin:+.4f}, {how})"
+    if difference > margin > 0:
+        return f"{best.name} is better than {second.name} {interval}."
+    few = " The seeds do not differ at all: more drawings or more seeds would tell." if margin == 0 else ""
+    return f"{best.name} leads {second.name} {interval}: the two cannot be told apart.{few}"
 
 
 def half_width(values: Sequence[float]) -> float:

@@ -11,20 +11,29 @@ from filelock import FileLock
 
 from quickdraw.files import atomic_write
 from quickdraw.run_folder import RunFolder, decoded
-from quickdraw.settings import ABSENT, OUTPUT_KEYS, flatten, shown
+from quickdraw.settings import OUTPUT_KEYS, flatten, shown
 
 SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
+KILLED = "its process was killed"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run. `settings` is its flat configuration; `result` is empty until the run is completed."""
+    """One run. `settings` is its flat configuration; `result` is empty until the run is completed.
+
+    `state` is new, running, completed, interrupted, failed, diverged or pruned; `reason` says why.
+    """
 
     folder: Path
     settings: dict[str, Any]
     state: str
     reason: str
     result: dict[str, Any]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run came to an end of its own: there is nothing to continue, and nothing to run again."""
+        return self.state in ("completed", "diverged", "pruned")
 
     @property
     def monitor(self) -> str:
@@ -39,16 +48,26 @@ class Run:
             return None
         return -float(value) if self.monitor.endswith("loss") else float(value)
 
+    def told(self, key: str) -> str:
+        """Return a setting as it is read, a class by its last name; empty if the run has no such key."""
+        value = self.settings.get(key, "")
+        if isinstance(value, str):
+            return value.rpartition(".")[2] if key.endswith("._target_") else value
+        return shown(value)
+
 
 def read_run(folder: Path) -> Run:
     """Return the run in a folder. One that says it is running, but that no process holds, was killed."""
     run = RunFolder(folder)
+    running = run.status.get("state") == "running"
+    if running and not run.held():
+        running, run = False, RunFolder(folder)  # read again: it may have ended since
     result = run.result() or {}
     state, reason = str(run.status.get("state", "new")), str(run.status.get("reason", ""))
     if result:
-        state = "completed"
-    elif state == "running" and not run.held():
-        state, reason = "interrupted", "its process was killed"
+        state, reason = "completed", ""
+    elif state in ("running", "completed") and not running:  # a run is completed when its result is there
+        state, reason = "interrupted", KILLED
     return Run(run.path, flatten(decoded(run.status.get("config", {}))), state, reason, result)
 
 
@@ -57,25 +76,40 @@ def read_runs(folder: Path) -> list[Run]:
     return [read_run(status.parent) for status in sorted(folder.glob("*/status.json"))]
 
 
-def varied(runs: Sequence[Run]) -> list[str]:
-    """Return the keys whose values differ between the runs, in the order of the configuration, the seed last."""
-    keys = sorted(dict.fromkeys(key for run in runs for key in run.settings), key=lambda key: key == "seed")
-    top = {key for key in keys if "." not in key}
-    return [
-        key
-        for key in keys
-        if key not in OUTPUT_KEYS | {"exp_name"}
-        and not (key.split(".")[-1] in top and "." in key)  # model.dropout_rate reads dropout_rate
-        and len({shown(run.settings.get(key, ABSENT)) for run in runs if run.settings}) > 1
-    ]
+def varied(runs: Sequence[Run]) -> dict[str, str]:
+    """Return the settings that differ between the runs, the seed last: each key, and the name of its column.
+
+    Left out is what comes with a choice: a key that only one of several classes has, and one that reads another key
+    (`model.dropout_rate` reads `dropout_rate`). `auto` is no value of its own, for it means one of the others.
+    """
+    known = [run for run in runs if run.settings]
+    columns = {key: tuple(run.told(key) for run in known) for run in known for key in run.settings}
+    differing = {key for key, column in columns.items() if len({*column} - {"auto"}) > 1}
+    choices = {key.removesuffix("_target_") for key in differing if key.endswith("._target_")}
+    kept: dict[tuple[str, tuple[str, ...]], str] = {}
+    for key in sorted(differing - OUTPUT_KEYS - {"exp_name"}, key=lambda key: key.count(".")):
+        only_there = len({*columns[key]} - {""}) == 1 and key.startswith(tuple(choices))
+        if not only_there:
+            kept.setdefault((key.split(".")[-1], columns[key]), key)
+    keys = sorted((key for key in columns if key in kept.values()), key=lambda key: key == "seed")
+    return {key: key.removesuffix("._target_") for key in keys}
 
 
 def named(runs: Sequence[Run]) -> dict[Path, str]:
-    """Return what differs between the runs, as it would be typed, by folder."""
-    keys = varied(runs)
-    return {
-        run.folder: " ".join(f"{key}={shown(run.settings[key])}" for key in keys if key in run.settings) for run in runs
-    }
+    """Return what differs between the runs, by folder: `lr=0.001 seed=0`."""
+    keys = short(varied(runs))
+    return {run.folder: name(run, keys) for run in runs}
+
+
+def name(run: Run, keys: dict[str, str]) -> str:
+    """Return some settings of a run, by the names of their columns."""
+    return " ".join(f"{column}={run.told(key)}" for key, column in keys.items() if key in run.settings)
+
+
+def short(keys: dict[str, str]) -> dict[str, str]:
+    """Return the columns by the last part of their names, where no other one ends the same: `lr` for `optimizer.lr`."""
+    last = [column.split(".")[-1] for column in keys.values()]
+    return {key: end if last.count(end) == 1 else keys[key] for key, end in zip(keys, last, strict=True)}
 
 
 def write_summary(folder: Path) -> Path:
@@ -84,19 +118,14 @@ def write_summary(folder: Path) -> Path:
     Every job calls this when it ends; the lock keeps one that read earlier from writing later.
     """
     with FileLock(folder / ".summary.lock"):
-        return _write_summary(folder)
-
-
-def _write_summary(folder: Path) -> Path:
-    runs = read_runs(folder)
-    keys = varied(runs)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*keys, "state", *SCORES, "best_epoch", "seconds", "folder", "reason"])
-    for run in runs:
-        values = [shown(run.settings[key]) if key in run.settings else "" for key in keys]
-        scores = [run.result.get(name, "") for name in (*SCORES, "best_epoch", "total_s")]
-        writer.writerow([*values, run.state, *scores, run.folder.name, run.reason])
-    path = folder / "summary.csv"
-    atomic_write(path, text.getvalue().encode())
+        runs = read_runs(folder)
+        keys = varied(runs)
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([*keys.values(), "state", *SCORES, "best_epoch", "seconds", "folder", "reason"])
+        for run in runs:
+            scores = [run.result.get(score, "") for score in (*SCORES, "best_epoch", "total_s")]
+            writer.writerow([*(run.told(key) for key in keys), run.state, *scores, run.folder.name, run.reason])
+        path = folder / "summary.csv"
+        atomic_write(path, text.getvalue().encode())
     return path

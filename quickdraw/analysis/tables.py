@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from quickdraw.analysis.ranking import Setting, rank, verdict
-from quickdraw.analysis.runs import Run, named, varied
-from quickdraw.settings import shown
+from quickdraw.analysis.runs import Run, named, short, varied
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -22,19 +21,19 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def text(value: Any) -> str:
-    """Return a cell: four digits after the point, nothing for what is not known."""
+    """Return a cell: four digits after the point, a dash for what is not known."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def job_table(runs: Sequence[Run]) -> str:
-    """Return the runs, best validation score first; those without a score come last."""
-    keys = varied(runs)
-    ordered = sorted(runs, key=lambda run: (run.score is None, -(run.score or 0.0), run.folder))
+    """Return the runs, best validation score first; then the diverged ones, then those that came to no end."""
+    keys = short(varied(runs))
+    ordered = sorted(runs, key=lambda run: (run.score is None, not run.ended, -(run.score or 0.0), run.folder))
     rows = [
         [
-            *(shown(run.settings[key]) if key in run.settings else "-" for key in keys),
+            *(run.told(key) for key in keys),
             run.state,
             run.result.get("val_accuracy"),
             run.result.get("val_loss"),
@@ -44,13 +43,13 @@ def job_table(runs: Sequence[Run]) -> str:
         ]
         for run in ordered
     ]
-    return table([*keys, "state", "val_accuracy", "val_loss", "test_accuracy", "seconds", "folder"], rows)
+    return table([*keys.values(), "state", "val_accuracy", "val_loss", "test_accuracy", "seconds", "folder"], rows)
 
 
 def ranking_table(settings: Sequence[Setting]) -> str:
-    """Return the settings with mean, standard deviation and 95 % interval over their seeds."""
-    loss = settings[0].runs[0].monitor.endswith("loss")
-    sign, name = (-1, "val_loss") if loss else (1, "val_accuracy")
+    """Return the settings with mean, standard deviation and 95 % interval of the mean over their seeds."""
+    monitor = settings[0].runs[0].monitor
+    sign = -1 if monitor.endswith("loss") else 1
     rows = [
         [
             place,
@@ -58,39 +57,33 @@ def ranking_table(settings: Sequence[Setting]) -> str:
             len(setting.scores),
             sign * setting.mean,
             setting.deviation,
-            "-"
-            if math.isnan(setting.half_width)
-            else f"{sign * setting.mean - setting.half_width:.4f} to {sign * setting.mean + setting.half_width:.4f}",
+            f"± {text(setting.half_width)}",
             setting.test_accuracy(),
+            f"{setting.diverged} diverged" if setting.diverged else "",
         ]
         for place, setting in enumerate(settings, 1)
     ]
-    return table(["rank", "setting", "seeds", name, "deviation", "95 %", "test_accuracy"], rows)
+    return table(["rank", "setting", "seeds", monitor, "deviation", "95 %", "test_accuracy", ""], rows)
 
 
 def failure_table(runs: Sequence[Run]) -> str:
-    """Return every failed run: what it was, why it failed, where its log is."""
+    """Return every run that came to no end: what it was, why, where its log is. Nothing if there is none."""
     names = named(runs)
     rows = [
         [
             names[run.folder] or run.folder.name,
-            run.reason.splitlines()[0] if run.reason else "unknown",
+            run.reason.splitlines()[0] if run.state == "failed" and run.reason else f"{run.state}: {run.reason}",
             str(run.folder / "run.log"),
         ]
         for run in runs
-        if run.state == "failed"
+        if run.state in ("failed", "interrupted")
     ]
-    return table(["failed", "cause", "log"], rows)
+    return table(["failed", "cause", "log"], rows) if rows else ""
 
 
 def report(runs: Sequence[Run]) -> str:
     """Return all that a sweep's end says: its jobs, the ranking over seeds with its verdict, and every failure."""
-    parts = [job_table(runs)]
     settings = rank(runs)
-    if any(len(setting.scores) > 1 for setting in settings):
-        parts.append(ranking_table(settings))
-    if verdict(settings):
-        parts.append(verdict(settings))
-    if any(run.state == "failed" for run in runs):
-        parts.append(failure_table(runs))
-    return "\n\n".join(parts)
+    several = any(len(setting.runs) > 1 for setting in settings)
+    parts = [job_table(runs), ranking_table(settings) if several else "", verdict(settings), failure_table(runs)]
+    return "\n\n".join(part for part in parts if part)

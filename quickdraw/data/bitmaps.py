@@ -19,9 +19,9 @@ class Bitmaps:
     """The drawings of some classes, split into train, val and test.
 
     `root` holds one file a class, in any of the spellings of `find_class_file`. `limit_per_class` takes the first rows
-    of each (None: all); `download` fetches what is missing. The split depends on the drawings and `split_seed` alone, so
-    every run sees the same test drawings. What is expensive to find out about a file (its sha256, identical drawings) is
-    kept in the folder `cache`.
+    of each (None: all); `download` fetches what is missing. The split depends on the drawings and `split_seed` alone,
+    so every run sees the same test drawings. What is expensive to find out about a file (its sha256, identical
+    drawings) is kept in the folder `cache`.
 
     Raises DataError that names every missing or bad file, and the remedy.
 

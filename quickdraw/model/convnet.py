@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from quickdraw.errors import WeightsError
+
 
 class ConvNet(nn.Module):
     """Two convolution blocks and two linear layers: 108,618 parameters for ten classes.
@@ -44,6 +46,9 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[ConvNet, list[str]]:
     from quickdraw.weights import read_weights
 
     state_dict, description = read_weights(path, model="quickdraw.model.convnet.ConvNet")
-    net = ConvNet(num_classes=len(description["classes"]))
-    net.load_state_dict(state_dict)
+    try:
+        net = ConvNet(num_classes=len(description["classes"]))
+        net.load_state_dict(state_dict)
+    except (RuntimeError, TypeError) as error:
+        raise WeightsError(f"{path}: expected a ConvNet's weights for the classes in its .json, got others") from error
     return net.eval(), description["classes"]
