@@ -54,6 +54,7 @@ def train(
     finished and saved, and Interrupted is raised. Raises DivergedError when the loss is no longer finite.
     """
     device = next(net.parameters()).device
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     steps = len(train_batches)
     rates = [group["lr"] for group in optimizer.param_groups]
     state = State(net, optimizer, steps)

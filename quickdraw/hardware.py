@@ -3,6 +3,8 @@
 torch costs over a second and is imported where it is used: the parent of a sweep counts cores without it.
 """
 
+import contextlib
+import ctypes
 import os
 import platform
 import sys
@@ -25,6 +27,19 @@ def settle(config: dict[str, Any], one_of_many: bool) -> None:
     config["threads"] = resolve_threads(config["threads"], one_of_many)
     config["trainer"]["precision"] = resolve_precision(config["trainer"]["precision"], config["device"])
     torch.set_num_threads(config["threads"])
+    keep_memory()
+
+
+def keep_memory() -> None:
+    """Let glibc keep freed memory for the next step rather than give it back to the system.
+
+    Fresh pages for the activations of every step cost 7 % of it in bfloat16, 15 % in float32 (batch 128).
+    """
+    trim_threshold, mmap_threshold = -1, -3  # of mallopt(3)
+    with contextlib.suppress(OSError, AttributeError):  # another C library than glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, (1 << 31) - 1)
 
 
 def environment(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +88,8 @@ def resolve_precision(precision: str, device: str) -> str:
         return precision
     if device.startswith("cuda"):
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bfloat16" if device == "cpu" and torch.cpu._is_amx_tile_supported() else "float32"
+    able = torch.cpu.get_capabilities() if device == "cpu" else {}
+    return "bfloat16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
 
 
 def versions() -> dict[str, str]:

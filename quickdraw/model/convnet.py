@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quickdraw.errors import WeightsError
+from quickdraw.model.layers import Dropout, channels_last
 
 
 class ConvNet(nn.Module):
@@ -21,14 +22,18 @@ class ConvNet(nn.Module):
         self.pool1 = nn.MaxPool2d(2)
         self.conv2 = nn.Conv2d(16, 32, 3)
         self.pool2 = nn.MaxPool2d(2)
-        self.dropout = nn.Dropout(dropout_rate)
+        self.dropout = Dropout(dropout_rate)
         self.fc1 = nn.Linear(32 * 5 * 5, 128)
         self.fc2 = nn.Linear(128, num_classes)
 
     def get_features(self, x: Tensor) -> Tensor:
         """Return the flattened output of the last convolution block, [B, 800]."""
-        x = self.pool1(F.relu(self.conv1(x)))
-        x = self.pool2(F.relu(self.conv2(x)))
+        # The poolings drop what does not fill a window (28 -> 26 -> 13, of which 12 -> 10 -> 5), so the last two rows and
+        # columns never count: 15 % less to compute without them. Pooling before ReLU is equal too, both being monotone,
+        # and leaves ReLU a quarter of the numbers.
+        x = channels_last(x[:, :, :26, :26])
+        x = F.relu(self.pool1(self.conv1(x)))
+        x = F.relu(self.pool2(self.conv2(x)))
         return torch.flatten(x, 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from quickdraw.model.layers import Dropout
+
 
 class MLP(nn.Module):
     """One hidden layer on the raw pixels.
@@ -12,7 +14,7 @@ class MLP(nn.Module):
     def __init__(self, hidden: int = 256, dropout_rate: float = 0.5, num_classes: int = 10) -> None:
         super().__init__()
         self.hidden = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, hidden), nn.ReLU())
-        self.dropout = nn.Dropout(dropout_rate)
+        self.dropout = Dropout(dropout_rate)
         self.output = nn.Linear(hidden, num_classes)
 
     def get_features(self, x: Tensor) -> Tensor:
