@@ -7,17 +7,20 @@ python run.py resume=outputs/runs/<exp_name>/<folder>
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.quickdraw_cli import command_line
 from quickdraw import settings
+from quickdraw.errors import ConfigError
 from quickdraw.run_folder import RunFolder
 from quickdraw.signals import StopSignal, stop_on_signals
 
@@ -59,17 +62,17 @@ def train_and_test(
     hardware.settle(config, one_of_many)
     run.begin(config, [*overrides, f"threads={config['threads']}"], machine=hardware.describe())
     seeding.seed_everything(config["seed"])
-    data = build(config["data"])
+    data = build(config, "data")
     log.info("%s", data)
-    net = build(config["model"])(num_classes=len(data.classes)).to(config["device"])
-    optimizer = build(config["optimizer"])(net.parameters())
+    net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
+    optimizer = build(config, "optimizer", net.parameters())
 
     environment = hardware.environment(config)
     checkpoints = Checkpoints(run, {"fingerprints": data.fingerprints, "environment": environment})
     saved = checkpoints.load()
     tracker = Tracker(run, saved)
     with stop.politely():
-        history = build(config["trainer"])(
+        history = instantiate(config["trainer"], _convert_="all")(
             net,
             optimizer,
             data.train,
@@ -90,9 +93,19 @@ def train_and_test(
     return result
 
 
-def build(node: dict[str, Any]) -> Any:
-    """Return the object, or the function still in want of live objects, that a node of the configuration names."""
-    return instantiate(node, _convert_="all")
+def build(config: dict[str, Any], group: str, *live: Any, **named: Any) -> Any:
+    """Return the object that a group of the configuration names, made with the live objects it wants.
+
+    Raises ConfigError when its class refuses the settings.
+    """
+    try:
+        made = instantiate(config[group], _convert_="all")
+        return made(*live, **named) if isinstance(made, partial) else made
+    except (InstantiationException, ValueError, TypeError) as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, ValueError | TypeError):
+            raise ConfigError(f"{group}: {cause}") from error
+        raise
 
 
 if __name__ == "__main__":

@@ -53,8 +53,9 @@ class Checkpoints:
     def load(self) -> Saved | None:
         """Return what the newest whole checkpoint holds, or None when there has never been one.
 
-        Warns of each newer one that is damaged, and of what differs in the environment and may change bits. Raises WeightsError when all are damaged: starting from zero without a word would hide the loss. Raises RunError
-        when the data changed since.
+        Warns of each newer one that is damaged, and of what differs in the environment and may change bits. Raises
+        WeightsError when all are damaged: starting from zero without a word would hide the loss. Raises RunError when
+        the data changed since.
         """
         complaints = []
         for path in self.paths():

@@ -95,6 +95,9 @@ def train(
         at.epoch_s = time.perf_counter() - begin
         drawings = len(train_batches.indices)
         validation = test(net, val_batches)
+        lr = rates[0] * factor(steps - 1)  # the last step's; the optimizer forgot it if the run was continued here
+        if not math.isfinite(validation["loss"]):
+            raise DivergedError(diverged("validation", validation["loss"], (at.epoch + 1) * steps, lr))
         record = {
             "epoch": at.epoch + 1,
             "step": (at.epoch + 1) * steps,
@@ -102,7 +105,7 @@ def train(
             "train_accuracy": state.correct.sum().item() / drawings,
             "val_loss": validation["loss"],
             "val_accuracy": validation["accuracy"],
-            "lr": optimizer.param_groups[0]["lr"],
+            "lr": lr,
             "train_s": at.epoch_s,
             "samples_per_s": drawings / at.epoch_s,
         }
@@ -157,10 +160,15 @@ def check_finite(losses: Tensor, steps_before: int, rate: Callable[[int], float]
     bad = (~torch.isfinite(losses)).nonzero()
     if len(bad):
         step = int(bad[0])
-        raise DivergedError(
-            f"the training loss became {float(losses[step])} at step {steps_before + step + 1} "
-            f"with a learning rate of {rate(step):.3g}; lower optimizer.lr, or set trainer.grad_clip=1"
-        )
+        raise DivergedError(diverged("training", float(losses[step]), steps_before + step + 1, rate(step)))
+
+
+def diverged(what: str, loss: float, step: int, lr: float) -> str:
+    """Return what to say of a loss that is no longer finite."""
+    return (
+        f"the {what} loss became {loss} at step {step} with a learning rate of {lr:.3g}; "
+        "lower optimizer.lr, or set trainer.grad_clip=1"
+    )
 
 
 def raise_if_asked_to_stop(stop_signal: Callable[[], int | None]) -> None:

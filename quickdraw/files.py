@@ -9,14 +9,15 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".tmp"  # the ending of a file that is being written
 
 
-def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all.
+def atomic_write(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> None:
+    """Write `data`, or one piece of it after the other, to `path`, whole or not at all.
 
     The folder must exist. Raises OSError (disk full, read-only, ...) with nothing left behind.
     """
@@ -24,7 +25,7 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
     try:
         with open(temporary, "xb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

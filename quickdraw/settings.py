@@ -17,8 +17,24 @@ from typing import Any
 
 from quickdraw.errors import ConfigError
 
-# What may be built: a saved configuration is data, and names no other code.
-TARGETS = ("quickdraw.", "torch.optim.")
+# What may be built, and where it may be named: a saved configuration is data, and calls no other code.
+TARGETS = {
+    "model": r"quickdraw\.model\.\w+\.\w+",
+    "optimizer": r"(torch\.optim|quickdraw\.optimizer\.\w+)\.\w+",
+    "data": r"quickdraw\.data\.\w+\.\w+",
+    "trainer": r"quickdraw\.engine\.\w+",
+    "schedule": r"quickdraw\.schedule\.\w+",
+    "trainer.schedule": r"quickdraw\.schedule\.\w+",
+}
+
+# What run.py gives to the objects it builds: no user's to set.
+GIVEN = {
+    "model": {"num_classes"},
+    "optimizer": {"params"},
+    "trainer": {"net", "optimizer", "train_batches", "val_batches", "seed", "on_epoch", "save", "saved", "stop_signal"},
+}
+
+NEEDED = {"trainer.monitor", "trainer.precision"}  # what run.py itself reads of a group
 
 PLAIN_TYPES: dict[type, type | tuple[type, ...]] = {bool: bool, int: int, float: (int, float), str: str}
 
@@ -41,10 +57,10 @@ def number(words: str, holds: Callable[[float], bool]) -> Rule:
     return Rule(lambda v: isinstance(v, int | float) and not isinstance(v, bool) and holds(v), words)
 
 
-def whole(least: int) -> Rule:
+def whole(least: int, most: int = 2**63 - 1) -> Rule:
     return Rule(
-        lambda v: isinstance(v, int) and not isinstance(v, bool) and least <= v < 2**63,
-        f"a whole number from {least} up",
+        lambda v: isinstance(v, int) and not isinstance(v, bool) and least <= v <= most,
+        f"a whole number from {least} {'up' if most == 2**63 - 1 else f'to {most}'}",
     )
 
 
@@ -87,7 +103,7 @@ RULES: dict[str, Rule] = {
         lambda v: isinstance(v, str) and bool(re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", v)),
         "auto, cpu, cuda, cuda:N or mps",
     ),
-    "threads": either(whole(1), "auto"),
+    "threads": either(whole(1, most=1024), "auto"),
     "resume": either(TEXT, None),
     "model.dropout_rate": FRACTION,
     "model.hidden": whole(1),
@@ -97,13 +113,16 @@ RULES: dict[str, Rule] = {
     "optimizer.nesterov": SWITCH,
     "optimizer.fused": SWITCH,
     "data.root": TEXT,
-    "data.classes": Rule(is_class_list, "a list of at least two different class names"),
+    "data.classes": either(Rule(is_class_list, "a list of at least two different class names"), "all"),
     "data.batch_size": whole(1),
     "data.limit_per_class": either(whole(1), None),
-    "data.split_seed": Rule(lambda v: whole(0).holds(v) and v < 2**32, "a whole number from 0 to 4294967295"),
+    "data.split_seed": whole(0, most=2**32 - 1),
     "data.seed": whole(0),
     "data.per_class": whole(7),
     "data.download": SWITCH,
+    "data.balance": SWITCH,
+    "data.recognized_only": SWITCH,
+    "data.own_split": SWITCH,
     "data.cache": TEXT,
     "trainer.epochs": whole(1),
     "trainer.precision": choice("auto", "float32", "bfloat16"),
@@ -122,15 +141,25 @@ RULES: dict[str, Rule] = {
 
 
 def check(config: Mapping[str, Any]) -> None:
-    """Raise ConfigError, one line for all of them, if a value has the wrong type or range or names foreign code."""
-    complaints = []
+    """Raise ConfigError, one line for all of them, if a key is unknown or absent, or a value is not what it must be."""
+    known = {key.split(".")[0] for key in (*RULES, *TARGETS)}
     flat = flatten(config)
+    complaints = [f"there is no key '{key}'{nearest(key, [*known, *RULES])}" for key in sorted(config.keys() - known)]
+    absent = [*sorted(known - config.keys()), *(NEEDED - flat.keys() if "trainer" in config else ())]
+    complaints += [f"{key}: expected a value, and it is absent" for key in absent]
+    for group in TARGETS.keys() & {*config, *flat}:
+        if f"{group}._target_" not in flat:
+            got = shown(config.get(group, flat.get(group)))
+            complaints.append(f"{group}: expected a choice of conf/{group.split('.')[-1]}, got {got}")
     for key, value in flat.items():
-        if "." in key and shown(flat.get(key.split(".")[-1], ABSENT)) == shown(value):
+        if key.startswith("model.") and shown(flat.get(key.split(".")[-1], ABSENT)) == shown(value):
             continue  # model.dropout_rate reads dropout_rate: one complaint is enough
-        if key.split(".")[-1] == "_target_":
-            if not (isinstance(value, str) and value.startswith(TARGETS) and value.replace(".", "").isidentifier()):
-                complaints.append(f"{key}: expected a class in {' or '.join(f'{t}*' for t in TARGETS)}, got {value!r}")
+        group = key.removesuffix("._target_")
+        if group in TARGETS and group != key:
+            if not (isinstance(value, str) and re.fullmatch(TARGETS[group], value)):
+                complaints.append(f"{key}: expected a name of the form {TARGETS[group]}, got {shown(value)}")
+        elif "_target_" in key or "_target_" in str(value):
+            complaints.append(f"{key}: nothing may be built here, got {shown(value)}")
         elif key in RULES and not RULES[key].holds(value):
             complaints.append(f"{key}: expected {RULES[key].words}, got {shown(value)}")
     if complaints:
@@ -189,8 +218,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     known = list(known)
     last = {key.split(".")[-1]: key for key in reversed(known)}
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.7) or [
-        last[part] for part in difflib.get_close_matches(name.rsplit(".", maxsplit=1)[-1], last, n=1, cutoff=0.7)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6) or [
+        last[part] for part in difflib.get_close_matches(name.rsplit(".", maxsplit=1)[-1], last, n=1, cutoff=0.6)
     ]
     return f"; did you mean '{close[0]}'?" if close else ""
 
@@ -216,6 +245,8 @@ def check_node(path: str, node: Mapping[str, Any]) -> None:
     for key, value in node.items():
         if key.startswith("_") and key.endswith("_"):
             continue
+        if key in GIVEN.get(path, ()):
+            raise ConfigError(f"{path}.{key}: run.py gives this itself; leave it out")
         if key not in arguments:
             raise ConfigError(f"{path}.{key}: {name} has no such argument{nearest(key, arguments)}")
         wanted = arguments[key].annotation

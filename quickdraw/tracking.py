@@ -98,7 +98,8 @@ class Tracker:
             key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in config.items()
         }
         metrics = {f"Final/{name}": value for name, value in scores.items()}
-        for summary in hparams(values, metrics):
+        _columns, *row = hparams(values, metrics)  # without one run's own columns TensorBoard shows those of all runs
+        for summary in row:
             self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         for tag, value in metrics.items():
             self.writer.add_scalar(tag, value)

@@ -41,7 +41,7 @@ def call(main: Callable[[], Any]) -> int:
         return 128 + stop.signal_number
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         return complain(explained(error))
     except (QuickdrawError, OSError) as error:
         return complain(explain(error))
@@ -77,14 +77,18 @@ def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
 def named(arguments: list[str]) -> list[str]:
     """Give a sweep without a name one of its own, and tell Hydra which keys do not vary, for the names of its jobs.
 
-    The name is made of the keys that vary and a hash of the settings that do not: more values, same sweep.
+    The name is made of the keys that vary and a hash of the settings that do not: more values, same sweep. The flag
+    comes first, for argparse takes overrides from one place only.
     """
-    if not {"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments):
+    flags = {"-m", "--multirun"}
+    if not {*flags, "hydra.mode=MULTIRUN"} & set(arguments):
         return arguments
+    arguments = [argument for argument in arguments if argument not in flags]
+    typed = [argument for argument in arguments if "=" in argument and argument[0] not in "-~"]
     try:
-        overrides = OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and a[0] not in "-~"])
+        overrides = OverridesParser.create().parse_overrides(typed)
     except HydraException:
-        return arguments  # Hydra will say what is wrong
+        return ["-m", *arguments]  # Hydra will say what is wrong
     ours = [each for each in overrides if not (each.key_or_group or "").startswith("hydra")]
     keys = [str(each.key_or_group) for each in ours if each.is_sweep_override()]
     fixed = {str(each.key_or_group): str(each.input_line) for each in ours if not each.is_sweep_override()}
@@ -92,7 +96,8 @@ def named(arguments: list[str]) -> list[str]:
     if not ("exp_name" in fixed or names_itself(fixed.get("experiment", ""))):
         digest = hashlib.sha256("\n".join(sorted(fixed.values())).encode()).hexdigest()[:4]
         added.append(f"exp_name={'_'.join(key.split('.')[-1] for key in keys)[:90] or 'sweep'}-{digest}")
-    return [*arguments, *added]
+    place = arguments.index(typed[0]) if typed else len(arguments)
+    return ["-m", *arguments[:place], *added, *arguments[place:]]
 
 
 def names_itself(override: str) -> bool:
@@ -118,7 +123,9 @@ def resumed(arguments: list[str]) -> list[str] | None:
         print(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
         return None
     folder = str(run.path.resolve())
-    return [*run.status["overrides"], *arguments, f"hydra.run.dir={quoted(folder)}"]
+    # Settings of Hydra can name code, so none is taken from a folder.
+    saved = [override for override in run.status["overrides"] if not override.lstrip("+~").startswith("hydra")]
+    return [*saved, *arguments, f"hydra.run.dir={quoted(folder)}"]
 
 
 def quoted(text: str) -> str:

@@ -1,7 +1,11 @@
 """Hydra's errors in one line: what was mistyped, and the nearest real name."""
 
 import re
+import sys
 
+from hydra.errors import OverrideParseException
+
+from hydra_plugins.quickdraw_cli.resolvers import CONF
 from quickdraw.errors import ConfigError
 from quickdraw.settings import nearest
 
@@ -10,6 +14,9 @@ def explained(error: Exception) -> ConfigError:
     """Return what the user can do about an error that Hydra or OmegaConf raised over the command line."""
     text = str(error)
     key = re.search(r"Could not (?:override|append|delete).*?'([^']+)'", text)
+    if key and (CONF / key[1]).is_dir():
+        choices = sorted(path.stem for path in (CONF / key[1]).glob("*.yaml"))
+        return ConfigError(f"{key[1]}: expected one of {', '.join(choices)}")
     if key and "is not in struct" in text + str(error.__cause__):
         return ConfigError(f"there is no key '{key[1]}'{nearest(key[1], all_keys())}")
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
@@ -21,8 +28,13 @@ def explained(error: Exception) -> ConfigError:
     group = re.search(r"Could not override '([^']+)'\.\s*No match in the defaults list", text)
     if group:
         return ConfigError(f"there is no key or group '{group[1]}'{nearest(group[1], all_keys())}")
-    if "missing EQUAL" in text:
-        return ConfigError(f"{text.split(chr(39))[1]}: expected KEY=VALUE, such as optimizer.lr=1e-3")
+    if isinstance(error, OverrideParseException):
+        return ConfigError(
+            f"{error.override}: expected KEY=VALUE, such as optimizer.lr=1e-3; quote a value that holds = or brackets"
+        )
+    nothing = [argument for argument in sys.argv[1:] if argument.removesuffix("=null") in groups()]
+    if "Config group override must be" in text and nothing:
+        return ConfigError(f"{nothing[0]}: expected a choice, such as those of --help")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return ConfigError(": ".join(lines[:2]))
 
@@ -33,11 +45,14 @@ def all_keys() -> list[str]:
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    from hydra_plugins.quickdraw_cli.resolvers import CONF
     from quickdraw.settings import RULES, flatten
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = OmegaConf.to_container(compose("config"))
-    groups = [path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra"]
-    return sorted({*flatten(config), *RULES, *groups})  # type: ignore[arg-type]
+    return sorted({*flatten(config), *RULES, *groups()})  # type: ignore[arg-type]
+
+
+def groups() -> list[str]:
+    """Return the groups of the configuration."""
+    return [path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra"]

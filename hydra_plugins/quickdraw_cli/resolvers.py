@@ -22,13 +22,18 @@ def job_folder(_root_: DictConfig) -> str:
     values = {**_root_.hydra.runtime.choices, **flatten(config)}
     keys = {override.lstrip("+~").split("=", 1)[0] for override in _root_.hydra.overrides.task}
     told = sorted(keys - {"exp_name", *OUTPUT_KEYS, *_root_.hydra.job.config.override_dirname.exclude_keys})
-    parts = [f"{key.split('.')[-1]}-{shown(values.get(key, ''))}" for key in told]
-    slug = "_".join(re.sub(r"[^\w.+-]+", "", part)[:30] for part in parts)[:60].lstrip("-.")
+    parts = [f"{key.split('.')[-1]}-{plain_letters(shown(values.get(key, '')))[-20:]}" for key in told]
+    slug = plain_letters("_".join(parts))[:60].lstrip("-.")
     if "threads" in config:
         config["threads"] = resolve_threads(config["threads"], one_of_many=True)
     digest = identity(config)
     known = sorted(Path(_root_.hydra.sweep.dir).glob(f"*-{digest}"))  # typed otherwise, or with other keys
     return known[0].name if known else f"{slug or 'job'}-{digest}"
+
+
+def plain_letters(text: str) -> str:
+    """Return the letters and digits, and `_ . + -`: what no shell minds and every file system takes."""
+    return re.sub(r"[^\w.+-]+", "", text)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

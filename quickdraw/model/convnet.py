@@ -28,9 +28,9 @@ class ConvNet(nn.Module):
 
     def get_features(self, x: Tensor) -> Tensor:
         """Return the flattened output of the last convolution block, [B, 800]."""
-        # The poolings drop what does not fill a window (28 -> 26 -> 13, of which 12 -> 10 -> 5), so the last two rows and
-        # columns never count: 15 % less to compute without them. Pooling before ReLU is equal too, both being monotone,
-        # and leaves ReLU a quarter of the numbers.
+        # The poolings drop what fills no window (28 -> 26 -> 13, of which 12 -> 10 -> 5), so the last two rows and
+        # columns never count: 15 % less to compute without them. Pooling before ReLU is equal too, both being
+        # monotone, and leaves ReLU a quarter of the numbers.
         x = channels_last(x[:, :, :26, :26])
         x = F.relu(self.pool1(self.conv1(x)))
         x = F.relu(self.pool2(self.conv2(x)))

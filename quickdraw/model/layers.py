@@ -15,9 +15,9 @@ class Dropout(nn.Dropout):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or x.device.type != "cpu":
-            return F.dropout(x, self.p, self.training)
         kept = max(1, round((1 - self.p) * 256))
+        if not self.training or x.device.type != "cpu" or kept == 256:  # to torch.lt of bytes, 256 is 0
+            return F.dropout(x, self.p, self.training)
         mask = torch.empty(x.shape, dtype=x.dtype)  # comparing into the target's type: 10 us, by way of bool 80
         torch.lt(torch.from_numpy(step_bytes(x.numel())).view(x.shape), kept, out=mask)
         return x * mask.mul_(256 / kept)
@@ -26,7 +26,7 @@ class Dropout(nn.Dropout):
 def channels_last(images: Tensor) -> Tensor:
     """Return the images [B, C, H, W] laid out with the channels last, which torch's CPU kernels vectorise best.
 
-    For one channel both layouts are alike to torch, and it would take the other one for every layer that follows; so the
-    strides are said explicitly, by way of [B, H, W, C].
+    For one channel both layouts are alike to torch, and it would take the other one for every layer that follows; so
+    the strides are said explicitly, by way of [B, H, W, C].
     """
     return images.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)

@@ -1,0 +1,87 @@
+"""One split of the drawings, served in batches."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from quickdraw.data.batches import Batches
+
+SIZES = (5, 1, 9, 4)
+
+
+@pytest.fixture
+def files() -> list[np.ndarray]:
+    """Four classes of random drawings, 19 in all."""
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (size, 784), dtype=np.uint8) for size in SIZES]
+
+
+@pytest.fixture
+def batches(files: list[np.ndarray]) -> Batches:
+    """All but the third and the last drawing, in batches of 4: four whole ones and one drawing more."""
+    return Batches(files, np.delete(np.arange(19), [2, 18]).astype(np.uint32), batch_size=4)
+
+
+def joined(served: Iterable[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    images, labels = zip(*served, strict=True)
+    return torch.cat(images), torch.cat(labels)
+
+
+def equal(some: tuple[Tensor, Tensor], others: tuple[Tensor, Tensor]) -> bool:
+    return all(torch.equal(one, other) for one, other in zip(some, others, strict=True))
+
+
+def test_validation_serves_every_drawing_in_order_scaled_with_its_label(
+    files: list[np.ndarray], batches: Batches
+) -> None:
+    images, labels = joined(batches)
+    pixels = np.delete(np.concatenate(files), [2, 18], axis=0)
+    assert images.dtype == torch.float32
+    assert torch.equal(images, torch.from_numpy(pixels.astype(np.float32) / np.float32(255)).view(-1, 1, 28, 28))
+    assert labels.dtype == torch.int64
+    assert labels.tolist() == np.delete(np.repeat(range(4), SIZES), [2, 18]).tolist() == batches.labels().tolist()
+
+
+def test_paper_is_0_and_full_ink_is_1() -> None:
+    drawing = np.array([[0] * 392 + [255] * 392], dtype=np.uint8)
+    ((images, _),) = Batches([drawing], np.array([0]), batch_size=1)
+    assert images.unique().tolist() == [0.0, 1.0]
+
+
+def test_the_last_batch_holds_the_rest(batches: Batches) -> None:
+    assert [len(labels) for _, labels in batches] == [4, 4, 4, 4, 1]
+    assert [len(images) for images, _ in batches.epoch(seed=0, epoch=0)] == [4, 4, 4, 4, 1]
+    assert len(batches) == 5
+
+
+def test_training_serves_every_drawing_once_an_epoch_with_its_label(batches: Batches) -> None:
+    def pairs(served: Iterable[tuple[Tensor, Tensor]]) -> list[tuple[bytes, int]]:
+        return sorted((image.numpy().tobytes(), int(label)) for image, label in zip(*joined(served), strict=True))
+
+    assert pairs(batches.epoch(seed=3, epoch=1)) == pairs(batches)
+
+
+def test_order_is_a_function_of_seed_and_epoch_alone(batches: Batches) -> None:
+    orders = {
+        (seed, epoch): joined(batches.epoch(seed, epoch))[0].numpy().tobytes() for seed in (0, 1) for epoch in (0, 1)
+    }
+    assert len({*orders.values(), joined(batches)[0].numpy().tobytes()}) == 5
+    torch.manual_seed(7)
+    np.random.seed(7)
+    assert joined(batches.epoch(1, 0))[0].numpy().tobytes() == orders[1, 0]
+
+
+@pytest.mark.parametrize("start", range(6))
+def test_starting_in_the_middle_of_an_epoch_serves_the_rest_of_the_same_order(batches: Batches, start: int) -> None:
+    whole = list(batches.epoch(seed=2, epoch=3))
+    rest = list(batches.epoch(seed=2, epoch=3, start=start))
+    assert len(rest) == 5 - start
+    assert all(equal(one, other) for one, other in zip(whole[start:], rest, strict=True))
+
+
+def test_take_returns_the_drawings_at_some_positions_of_the_split(batches: Batches) -> None:
+    images, labels = joined(batches)
+    assert equal(batches.take(np.array([16, 0, 3])), (images[[16, 0, 3]], labels[[16, 0, 3]]))

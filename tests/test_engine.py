@@ -1,0 +1,326 @@
+"""The training loop, called as a notebook would."""
+
+import math
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from quickdraw import engine
+from quickdraw.checkpoint import decode, encode
+from quickdraw.data.batches import Batches
+from quickdraw.errors import DivergedError, Interrupted
+from quickdraw.model.convnet import ConvNet
+from quickdraw.schedule import one_cycle
+from quickdraw.seeding import seed_step
+from quickdraw.state import Record, Saved
+
+Weights = dict[str, Tensor]
+Optimizer = Callable[..., torch.optim.Optimizer]
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=3e-3),
+    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.05, momentum=0.9, nesterov=True),
+}
+
+
+@pytest.fixture(scope="module")
+def files(drawings: Path) -> list[np.ndarray]:
+    return [np.load(drawings / f"{name}.npy") for name in ("cat", "moon", "door")]
+
+
+@pytest.fixture
+def train_batches(files: list[np.ndarray]) -> Batches:
+    """100 drawings in three batches of 32 and one of 4."""
+    return Batches(files, np.random.default_rng(0).permutation(180)[:100], batch_size=32)
+
+
+@pytest.fixture
+def val_batches(files: list[np.ndarray]) -> Batches:
+    """80 other drawings in two batches of 32 and one of 16."""
+    return Batches(files, np.random.default_rng(0).permutation(180)[100:], batch_size=32)
+
+
+def network(seed: int = 0, dropout_rate: float = 0.5) -> ConvNet:
+    torch.manual_seed(seed)
+    return ConvNet(dropout_rate, num_classes=3)
+
+
+def weights(net: nn.Module) -> Weights:
+    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
+
+
+def same(some: Weights, others: Weights) -> bool:
+    return all(torch.equal(some[name], others[name]) for name in some | others)
+
+
+class Watched:
+    """Trains silently, remembering what was there at the end of each epoch and what was saved."""
+
+    def __init__(self, net: nn.Module, make_optimizer: Optimizer, *batches: Batches, **settings: Any) -> None:
+        self.net = net
+        self.epochs: list[Weights] = []
+        self.modes: list[bool] = []
+        self.saves: dict[int, bytes] = {}
+        self.history: list[Record] = []
+        defaults = {"epochs": 2, "progress": False, "save": self.save, "on_epoch": self.on_epoch}
+        self.history = engine.train(net, make_optimizer(net.parameters()), *batches, **(defaults | settings))
+
+    def on_epoch(self, record: Record) -> None:
+        self.epochs.append(weights(self.net))
+        self.modes.append(self.net.training)
+
+    def save(self, step: int, saved: Saved) -> None:
+        self.saves[step] = encode(*saved)
+
+
+def without_times(history: list[Record]) -> list[Record]:
+    return [{key: value for key, value in record.items() if not key.endswith("_s")} for record in history]
+
+
+def sgd(lr: float) -> Optimizer:
+    return lambda parameters: torch.optim.SGD(parameters, lr=lr)
+
+
+def test_training_learns(train_batches: Batches, val_batches: Batches) -> None:
+    net = network()
+    history = engine.train(net, OPTIMIZERS["adamw"](net.parameters()), train_batches, val_batches, progress=False)
+    assert history[-1]["train_loss"] < 0.5 * history[0]["train_loss"]
+    assert engine.test(net, val_batches)["accuracy"] > 0.8
+
+
+def test_a_notebook_sees_one_line_an_epoch(
+    train_batches: Batches, val_batches: Batches, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = network()
+    engine.train(net, OPTIMIZERS["adamw"](net.parameters()), train_batches, val_batches, epochs=2)
+    printed = capsys.readouterr()
+    assert [line.split()[:2] for line in printed.out.splitlines()] == [["epoch", "1"], ["epoch", "2"]]
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize("monitor", ["val_accuracy", "val_loss"])
+def test_the_best_epochs_weights_are_left(train_batches: Batches, val_batches: Batches, monitor: str) -> None:
+    def ends_badly(done: float) -> float:
+        return 1.0 if done < 0.7 else 100.0
+
+    run = Watched(
+        network(), OPTIMIZERS["adamw"], train_batches, val_batches, epochs=8, monitor=monitor, schedule=ends_badly
+    )
+    scores = [record[monitor] for record in run.history]
+    best = scores.index(min(scores) if monitor == "val_loss" else max(scores))
+    assert best < 7
+    assert same(weights(run.net), run.epochs[best])
+    assert not same(weights(run.net), run.epochs[-1])
+    tested = engine.test(run.net, val_batches)
+    assert tested[monitor.removeprefix("val_")] == scores[best]
+
+
+def test_of_equally_good_epochs_the_first_is_left(train_batches: Batches, val_batches: Batches) -> None:
+    run = Watched(network(), sgd(1e-6), train_batches, val_batches, epochs=3)
+    assert len({record["val_accuracy"] for record in run.history}) == 1
+    assert same(weights(run.net), run.epochs[0])
+    assert not same(run.epochs[0], run.epochs[1])
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 2), (3, 4), (math.inf, 6)])
+def test_training_ends_after_patience_epochs_without_a_better_one(
+    train_batches: Batches, val_batches: Batches, patience: float, epochs: int
+) -> None:
+    run = Watched(network(), sgd(1e-6), train_batches, val_batches, epochs=6, patience=patience)
+    assert len(run.history) == epochs
+
+
+def test_the_networks_mode_is_restored_after_validation(train_batches: Batches, val_batches: Batches) -> None:
+    run = Watched(network(), sgd(0.01), train_batches, val_batches)
+    assert run.modes == [True, True]
+    for mode in (True, False):
+        engine.test(run.net.train(mode), val_batches)
+        assert run.net.training is mode
+
+
+def test_validating_and_logging_change_no_weight(train_batches: Batches, val_batches: Batches) -> None:
+    class Restless(Watched):
+        def on_epoch(self, record: Record) -> None:
+            super().on_epoch(record)
+            torch.rand(3)
+
+    quiet = Watched(network(), OPTIMIZERS["adamw"], train_batches, val_batches, save=None)
+    other = Restless(
+        network(), OPTIMIZERS["adamw"], train_batches, Batches(val_batches.files, np.arange(7), 2), checkpoint_every_s=0
+    )
+    assert all(same(one, another) for one, another in zip(quiet.epochs, other.epochs, strict=True))
+
+
+def textbook_step(net: nn.Module, images: Tensor, labels: Tensor, label_smoothing: float) -> tuple[float, Weights]:
+    """Return the loss and the gradients of one batch of an epoch that begins."""
+    net.train()
+    seed_step(0, 0, 0)
+    loss = F.cross_entropy(net(images), labels, label_smoothing=label_smoothing)
+    loss.backward()
+    return loss.item(), {
+        name: parameter.grad for name, parameter in net.named_parameters() if parameter.grad is not None
+    }
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("grad_clip", [math.inf, 1e-2, 1e6])
+def test_a_step_is_the_textbooks(
+    files: list[np.ndarray], val_batches: Batches, label_smoothing: float, grad_clip: float
+) -> None:
+    one_batch = Batches(files, np.arange(0, 180, 3), batch_size=60)
+    before = weights(network())
+    loss, gradients = textbook_step(network(), *next(one_batch.epoch(0, 0)), label_smoothing)
+    norm = torch.stack([gradient.norm() for gradient in gradients.values()]).norm().item()
+    assert norm > 1e-2
+    scale = min(1.0, grad_clip / norm)
+    run = Watched(
+        network(),
+        sgd(0.5),
+        one_batch,
+        val_batches,
+        epochs=1,
+        label_smoothing=label_smoothing,
+        grad_clip=grad_clip,
+    )
+    assert run.history[0]["train_loss"] == pytest.approx(loss, rel=1e-6)
+    for name, tensor in run.epochs[0].items():
+        expected = before[name] - 0.5 * scale * gradients[name]
+        torch.testing.assert_close(tensor, expected, rtol=0 if scale == 1 else 1e-5, atol=0 if scale == 1 else 1e-7)
+
+
+def test_the_rate_of_each_step_follows_the_schedule(train_batches: Batches, val_batches: Batches) -> None:
+    asked: list[float] = []
+    used: list[float] = []
+
+    class Noted(torch.optim.SGD):
+        def step(self, closure: Any = None) -> Any:
+            used.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    def schedule(done: float) -> float:
+        asked.append(done)
+        return 1 - done
+
+    run = Watched(network(), lambda p: Noted(p, lr=0.1), train_batches, val_batches, schedule=schedule)
+    assert list(dict.fromkeys(asked)) == [step / 8 for step in range(8)]
+    assert used == pytest.approx([0.1 * (1 - step / 8) for step in range(8)])
+    assert [record["lr"] for record in run.history] == pytest.approx([used[3], used[7]])
+
+
+def test_averages_are_over_drawings_not_batches(train_batches: Batches, val_batches: Batches) -> None:
+    net = network(dropout_rate=0)
+    torch.nn.init.normal_(net.fc2.weight)  # losses far apart
+    (record,) = Watched(net, sgd(0.0), train_batches, val_batches, epochs=1).history
+    for name, batches in (("train", train_batches), ("val", val_batches)):
+        images, labels = batches.take(np.arange(len(batches.indices)))
+        with torch.inference_mode():
+            logits = net(images)
+        assert record[f"{name}_loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), rel=1e-5)
+        assert record[f"{name}_accuracy"] == (logits.argmax(1) == labels).double().mean().item()
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"checkpoint_every_s": 0.0}, {"precision": "bfloat16"}], ids=["", "saving often", "bfloat16"]
+)
+def test_a_training_loss_that_is_not_finite_names_the_step_and_the_rate(
+    train_batches: Batches, val_batches: Batches, settings: dict[str, Any]
+) -> None:
+    net, finite = network(), []
+    net.register_forward_hook(lambda *io: finite.append(bool(io[2].isfinite().all())))
+    with pytest.raises(DivergedError) as error:
+        Watched(net, sgd(1e9), train_batches, val_batches, **settings)
+    step = finite.index(False) + 1
+    assert 1 < step <= 4
+    assert re.search(rf"loss became (nan|inf) at step {step} with a learning rate of 1e\+09; lower", str(error.value))
+
+
+def test_a_validation_loss_that_is_not_finite_names_the_step_and_the_rate(
+    files: list[np.ndarray], val_batches: Batches
+) -> None:
+    one_batch = Batches(files, np.arange(180), batch_size=180)  # its loss is finite: the weights are not, after it
+    with pytest.raises(DivergedError, match=r"loss became (nan|inf) .*step 1 .*rate of 1e\+30"):
+        Watched(network(), sgd(1e30), one_batch, val_batches, epochs=1)
+
+
+@pytest.mark.parametrize("make_optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_training_continued_from_any_step_ends_with_the_same_bits(
+    train_batches: Batches, val_batches: Batches, make_optimizer: Optimizer
+) -> None:
+    settings = {"epochs": 3, "schedule": one_cycle, "checkpoint_every_s": 0, "seed": 5, "patience": 2}
+    whole = Watched(network(), make_optimizer, train_batches, val_batches, **settings)
+    assert list(whole.saves) == list(range(1, 13))
+    for step, data in whole.saves.items():
+        rest = Watched(network(seed=1), make_optimizer, train_batches, val_batches, saved=decode(data), **settings)
+        assert same(weights(rest.net), weights(whole.net)), step
+        assert without_times(rest.history) == without_times(whole.history), step
+        assert len(rest.epochs) == 3 - min(2, (step - 1) // 4) - (step == 12), step
+
+
+def test_a_state_is_the_same_bits_whether_training_was_continued_or_not(
+    train_batches: Batches, val_batches: Batches
+) -> None:
+    settings = {"checkpoint_every_s": 0}
+    whole = Watched(network(), OPTIMIZERS["adamw"], train_batches, val_batches, **settings)
+    rest = Watched(
+        network(1), OPTIMIZERS["adamw"], train_batches, val_batches, saved=decode(whole.saves[3]), **settings
+    )
+    tensors, _ = decode(whole.saves[6])
+    again, _ = decode(rest.saves[6])
+    assert same(tensors, again)
+
+
+@pytest.mark.parametrize("at_step", [1, 4, 6])
+def test_a_stop_signal_finishes_the_step_saves_and_raises(
+    train_batches: Batches, val_batches: Batches, at_step: int
+) -> None:
+    class Signalled(Batches):
+        """Serves batches; the signal comes while the batch of `at_step` is being learnt."""
+
+        served = 0
+
+        def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+            for batch in super().epoch(seed, epoch, start):
+                self.served += 1
+                yield batch
+
+    batches = Signalled(train_batches.files, train_batches.indices, train_batches.batch_size)
+    whole = Watched(network(), OPTIMIZERS["adamw"], train_batches, val_batches)
+    saves: dict[int, bytes] = {}
+    net = network()
+    with pytest.raises(Interrupted) as stopped:
+        engine.train(
+            net,
+            OPTIMIZERS["adamw"](net.parameters()),
+            batches,
+            val_batches,
+            epochs=2,
+            progress=False,
+            on_epoch=lambda record: None,
+            save=lambda step, saved: saves.update({step: encode(*saved)}),
+            stop_signal=lambda: signal.SIGTERM if batches.served >= at_step else None,
+        )
+    assert stopped.value.signal_number == signal.SIGTERM
+    assert list(saves) == [at_step]
+    rest = Watched(network(1), OPTIMIZERS["adamw"], train_batches, val_batches, saved=decode(saves[at_step]))
+    assert same(weights(rest.net), weights(whole.net))
+
+
+def test_what_a_step_draws_is_a_function_of_seed_epoch_and_step(train_batches: Batches, val_batches: Batches) -> None:
+    def drawn(seed: int) -> list[float]:
+        net, draws = network(), []
+        net.register_forward_hook(lambda *_: draws.append(torch.rand(1).item()) if net.training else None)
+        Watched(net, sgd(0.01), train_batches, val_batches, seed=seed)
+        return draws
+
+    first = drawn(0)
+    assert len({*first, *drawn(1)}) == 2 * 2 * 4
+    torch.rand(1)
+    assert drawn(0) == first

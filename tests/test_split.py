@@ -1,0 +1,116 @@
+"""Which drawing is for training, which for validation, which for the test."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
+
+from quickdraw.data import split as module
+from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.data.names import DEFAULT_CLASSES
+from quickdraw.data.split import TEST, TRAIN, VAL, split
+from quickdraw.errors import DataError
+
+SIZES = st.lists(st.integers(7, 60), min_size=2, max_size=6)
+
+
+def different_drawings(sizes: list[int]) -> list[np.ndarray]:
+    """Return that many drawings of each class, no two of them alike."""
+    everything = np.random.default_rng(0).integers(0, 256, (sum(sizes), 784), dtype=np.uint8)
+    return np.split(everything, np.cumsum(sizes)[:-1])
+
+
+def names(rows: list[np.ndarray]) -> list[str]:
+    return [f"class {number}" for number in range(len(rows))]
+
+
+def recipe(labels: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Return the indices of train, val and test as the plain loop, ../shared/bench/course_loop.py, splits them."""
+    indices = np.arange(len(labels))
+    train, rest, _, rest_labels = train_test_split(indices, labels, test_size=0.3, random_state=seed, stratify=labels)
+    val, test, _, _ = train_test_split(rest, rest_labels, test_size=0.5, random_state=seed, stratify=rest_labels)
+    return [np.sort(part) for part in (train, val, test)]
+
+
+def test_real_drawings_are_split_as_in_the_plain_loop(real_drawings: Path, tmp_path: Path) -> None:
+    data = Bitmaps(real_drawings / "bitmap", DEFAULT_CLASSES, cache=tmp_path)
+    expected = recipe(np.repeat(range(10), [len(file) for file in data.train.files]), seed=42)
+    assert data.copies == 0
+    for batches, indices in zip((data.train, data.val, data.test), expected, strict=True):
+        np.testing.assert_array_equal(batches.indices, indices)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=SIZES, seed=st.integers(0, 2**32 - 1), run_seed=st.integers(0, 2**32 - 1))
+def test_every_class_is_in_every_split_whatever_the_sizes_and_the_run(
+    sizes: list[int], seed: int, run_seed: int
+) -> None:
+    rows = different_drawings(sizes)
+    np.random.seed(run_seed)  # what a split with `random_state=None` would depend on
+    parts, copy = split(rows, names(rows), seed)
+    labels = np.repeat(range(len(sizes)), sizes)
+    assert not copy.any()
+    for part, expected in zip((TRAIN, VAL, TEST), recipe(labels, seed), strict=True):
+        np.testing.assert_array_equal(np.flatnonzero(parts == part), expected)
+        assert set(labels[parts == part]) == set(range(len(sizes)))
+    assert np.isin(parts, (TRAIN, VAL, TEST)).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(plants=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), min_size=1, max_size=30))
+def test_identical_drawings_sit_in_one_split_and_are_counted(plants: list[tuple[int, int]]) -> None:
+    pixels = np.concatenate(different_drawings([100]))
+    for place, source in plants:  # within a class and across classes, copies of copies too
+        pixels[place] = pixels[source]
+    parts, copy = split([pixels[:30], pixels[30:60], pixels[60:]], ["a", "b", "c"], seed=42)
+    first = {drawing.tobytes(): index for index, drawing in reversed(list(enumerate(pixels)))}
+    firsts = np.array([first[drawing.tobytes()] for drawing in pixels])
+    np.testing.assert_array_equal(parts, parts[firsts])
+    np.testing.assert_array_equal(copy, firsts != np.arange(100))
+
+
+def test_a_data_set_says_how_many_drawings_are_copies(tmp_path: Path) -> None:
+    cats, moons = different_drawings([40, 40])
+    cats[7] = cats[3]
+    moons[:5] = cats[3]
+    for name, rows in (("cat", cats), ("moon", moons)):
+        np.save(tmp_path / f"{name}.npy", rows)
+    for _ in ("computed", "from the cache"):
+        data = Bitmaps(tmp_path, ["cat", "moon"], cache=tmp_path / "cache")
+        assert data.copies == data.counts()["copies"] == 6
+        assert "6 identical to an earlier one" in str(data)
+        homes = [part for part in (data.train, data.val, data.test) if 3 in part.indices]
+        assert len(homes) == 1
+        assert set(homes[0].indices) >= {3, 7, 40, 41, 42, 43, 44}
+
+
+@pytest.mark.parametrize("same_drawing", [False, True], ids=["few drawings", "few different drawings"])
+def test_a_class_with_too_few_drawings_is_named(same_drawing: bool) -> None:
+    rows = different_drawings([20, 6, 20, 3, 7])
+    if same_drawing:
+        rows[1] = np.concatenate([rows[1], np.repeat(rows[1][:1], 50, axis=0)])
+    with pytest.raises(DataError, match=r"'class 1' has 6, 'class 3' has 3; raise data\.limit_per_class") as error:
+        split(rows, names(rows), seed=42)
+    assert "class 4" not in str(error.value)
+
+
+def test_equal_hashes_do_not_make_different_drawings_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = different_drawings([20, 20])
+    rows[1][4] = rows[0][2]
+    expected = split(rows, names(rows), seed=42)
+    monkeypatch.setattr(module, "hash_rows", lambda rows: np.zeros(len(rows), dtype=np.uint64))
+    colliding = split(rows, names(rows), seed=42)
+    np.testing.assert_array_equal(colliding, expected)
+    assert np.flatnonzero(colliding[1]).tolist() == [24]
+
+
+@settings(max_examples=100, deadline=None)
+@given(position=st.integers(0, 783), change=st.integers(1, 255))
+def test_drawings_that_differ_in_one_pixel_have_different_hashes(position: int, change: int) -> None:
+    drawing = np.random.default_rng(1).integers(0, 256, (1, 784), dtype=np.uint8)
+    other = drawing.copy()
+    other[0, position] ^= change
+    assert module.hash_rows(drawing) != module.hash_rows(other)
