@@ -37,8 +37,19 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) ->
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all. NaN and infinity are refused (ValueError): not JSON."""
-    atomic_write(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    """Write `value` as indented JSON, whole or not at all. NaN and infinity are refused (ValueError): not JSON.
+
+    The bytes of a path that are no text come to us as lone surrogates and are written as JSON escapes, `\\udcff`.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    atomic_write(path, text.encode(errors="backslashreplace"))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder where there is none, so that no power cut takes it away; the one above it must exist."""
+    if not folder.is_dir():
+        folder.mkdir()
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -53,11 +64,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: Path, older_than_s: float = 0.0) -> None:
-    """Remove the temporary files of a process that was killed while it wrote.
+    """Remove the temporary files, at any depth, of a process that was killed while it wrote.
 
     In a folder that several processes share, `older_than_s` spares the files that another one is writing right now.
     """
-    for temporary in folder.glob(f".*{TEMPORARY}"):
+    for temporary in folder.rglob(f".*{TEMPORARY}"):
         with contextlib.suppress(OSError):
             if time.time() - temporary.stat().st_mtime >= older_than_s:
                 temporary.unlink()

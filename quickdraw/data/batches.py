@@ -7,6 +7,7 @@ from mapped files takes GATHER_US, a training step 20 times as long; a worker wo
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -19,14 +20,18 @@ class Batches:
     """Drawings out of some mapped files, in batches of `batch_size` (the last one may be smaller).
 
     `files` are uint8 [n, 784], one a class; `indices` [N] count through all of them in order. A batch is
-    (images float32 [B, 1, 28, 28] in [0, 1], labels int64 [B]).
+    (images float32 [B, 1, 28, 28] in [0, 1], labels int64 [B]). With `balance` a training epoch draws every class
+    equally often.
     """
 
-    def __init__(self, files: Sequence[np.ndarray], indices: np.ndarray, batch_size: int) -> None:
+    def __init__(
+        self, files: Sequence[np.ndarray], indices: np.ndarray, batch_size: int, balance: bool = False
+    ) -> None:
         self.files = files
         self.starts = np.cumsum([0, *map(len, files)])
         self.indices = indices
         self.batch_size = batch_size
+        self.balance = balance
 
     def __len__(self) -> int:
         """Return the number of batches in one pass."""
@@ -37,7 +42,12 @@ class Batches:
         return self._serve(self.indices, 0)
 
     def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield every drawing once, in that epoch's order, from batch number `start` on: for training."""
+        """Yield every drawing once, in that epoch's order, from batch number `start` on: for training.
+
+        With `balance`, as many drawings, but of each class the same number.
+        """
+        if self.balance:
+            return self._serve(balanced(self.indices, self.starts, seed, epoch), start)
         return self._serve(shuffled(self.indices, seed, epoch), start)
 
     def labels(self) -> np.ndarray:
@@ -62,3 +72,21 @@ class Batches:
             pixels[i] = self.files[label][row]
         images = torch.from_numpy(pixels).view(-1, 1, 28, 28).float().div_(255)
         return images, torch.from_numpy(labels)
+
+
+def balanced(indices: np.ndarray, starts: np.ndarray, seed: int, epoch: int) -> np.ndarray:
+    """Return N indices in the order of that epoch, of each class equally many, give or take one.
+
+    `indices` [N] ascend, and those of class k lie between starts[k] and starts[k + 1]. A class with fewer drawings than
+    its share gives each of them equally often, give or take one; a class with more gives others in every epoch.
+    """
+    random = np.random.Generator(np.random.SFC64([seed, epoch]))
+    bounds = np.searchsorted(indices, starts[1:-1].astype(indices.dtype))  # of another type, it would copy them all
+    classes = [own for own in np.split(indices, bounds) if len(own)]
+    ends = len(indices) * np.arange(len(classes) + 1) // len(classes)
+    order = np.empty_like(indices)
+    chance = random.permutation(len(classes))  # decides which classes give one more than others
+    for own, (start, end) in zip(chance, pairwise(ends), strict=True):
+        order[start:end] = np.resize(random.permutation(classes[own]), end - start)
+    random.shuffle(order)
+    return order

@@ -1,6 +1,7 @@
 """Official 28x28 bitmaps, one `.npy` a class: checked by their headers, mapped, split, served in batches."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,17 +10,23 @@ import numpy as np
 from quickdraw.data.batches import Batches
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.data.names import DEFAULT_CLASSES, download_command, find_class_file
-from quickdraw.data.split import TEST, TRAIN, VAL, cached_split
+from quickdraw.data.official import class_names, expand_classes
+from quickdraw.data.split import cached_split
 from quickdraw.errors import DataError
+from quickdraw.files import remove_leftovers
 
 PIXELS = 28 * 28
+MOST_NAMED = 10  # missing files, of 345 perhaps
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+ABANDONED_S = 3600  # a temporary file in the cache that is older than this is nobody's any more
 
 
 class Bitmaps:
     """The drawings of some classes, split into train, val and test.
 
     `root` holds one file a class, in any of the spellings of `find_class_file`. `limit_per_class` takes the first rows
-    of each (None: all); `download` fetches what is missing. The split depends on the drawings and `split_seed` alone,
+    of each (None: all); `classes` may be "all", the official 345; `download` fetches what is missing; with `balance`
+    a training epoch draws every class equally often. The split depends on the drawings and `split_seed` alone,
     so every run sees the same test drawings. What is expensive to find out about a file (its sha256, identical
     drawings) is kept in the folder `cache`.
 
@@ -32,26 +39,41 @@ class Bitmaps:
     def __init__(
         self,
         root: str | os.PathLike[str] = "data",
-        classes: Sequence[str] = DEFAULT_CLASSES,
+        classes: Sequence[str] | str = DEFAULT_CLASSES,
         batch_size: int = 128,
         limit_per_class: int | None = None,
         split_seed: int = 42,
         download: bool = False,
+        balance: bool = False,
         cache: str | os.PathLike[str] = "outputs/.cache",
     ) -> None:
-        self.classes = list(classes)
+        self.classes = expand_classes(classes)
         if download:
             from quickdraw.data.download import download as fetch
 
             fetch(self.classes, Path(root))
         paths = find_files(Path(root), self.classes)
         rows = [file[:limit_per_class] for file in open_files(Path(root), paths)]
-        self.fingerprints = {name: fingerprint(path, Path(cache)) for name, path in paths.items()}
-        split, copy = cached_split(rows, self.classes, split_seed, list(self.fingerprints.values()), Path(cache))
-        self.copies = int(copy.sum())
-        self.train, self.val, self.test = (
-            Batches(rows, np.flatnonzero(split == part).astype(np.uint32), batch_size) for part in (TRAIN, VAL, TEST)
+        self._divide(rows, paths, batch_size, split_seed, balance, Path(cache))
+
+    def _divide(
+        self,
+        rows: Sequence[np.ndarray],
+        paths: Mapping[str, Path],
+        batch_size: int,
+        split_seed: int,
+        balance: bool,
+        cache: Path,
+        own_split: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        """Split the mapped drawings of the classes' files, by `split_seed` or as their publisher did."""
+        remove_leftovers(cache, older_than_s=ABANDONED_S)
+        self.fingerprints = {name: fingerprint(path, cache) for name, path in paths.items()}
+        (train, val, test), self.copies = cached_split(
+            rows, self.classes, split_seed, list(self.fingerprints.values()), cache, own_split
         )
+        self.train = Batches(rows, train, batch_size, balance)
+        self.val, self.test = Batches(rows, val, batch_size), Batches(rows, test, batch_size)
 
     def __str__(self) -> str:
         sizes = self.counts()
@@ -67,17 +89,31 @@ class Bitmaps:
         return sizes | {"total": sum(sizes.values()), "copies": self.copies}
 
 
-def find_files(root: Path, classes: Sequence[str]) -> dict[str, Path]:
-    """Return each class's `.npy` below `root`; raises one DataError that lists all that are missing."""
+def find_files(
+    root: Path, classes: Sequence[str], endings: Sequence[str] = (".npy",), kind: str = "bitmap"
+) -> dict[str, Path]:
+    """Return each class's file below `root`, of the first of the `endings` that there is.
+
+    Raises one DataError that lists all that are missing, and the command that fetches files of that kind.
+    """
+    either = " or ".join(endings)
     if not root.is_dir():
-        raise DataError(f"data.root={root}: no such folder; put the classes' .npy files there, or try data=synthetic")
-    found = {name: find_class_file(root, name, ".npy") for name in classes}
+        raise DataError(
+            f"data.root={root}: no such folder; put the classes' {either} files there, or try data=synthetic"
+        )
+    found = {
+        name: next((path for ending in endings if (path := find_class_file(root, name, ending))), None)
+        for name in classes
+    }
     missing = [name for name, path in found.items() if path is None]
     if missing:
-        wanted = ", ".join(str(root / f"{name}.npy") for name in missing)
+        wanted = ", ".join(str(root / f"{name}{either}") for name in missing[:MOST_NAMED])
+        wanted += f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+        everything = len(missing) > MOST_NAMED and set(classes) == set(class_names())
+        command = download_command(["--all"] if everything else missing, root, kind)  # it leaves alone what is there
         raise DataError(
             f"{len(missing)} of {len(classes)} class files are missing: {wanted}\n"
-            f"fetch them: {download_command(missing, root)}   (or, without any data: data=synthetic)"
+            f"fetch them: {command}   (or, without any data: data=synthetic)"
         )
     return {name: path for name, path in found.items() if path is not None}
 
@@ -104,9 +140,9 @@ def open_bitmaps(path: Path) -> np.ndarray:
     """
     try:
         with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
-            shape, fortran_order, dtype = read_header(file)
+            read_header = HEADERS[np.lib.format.read_magic(file)]
+            with warnings.catch_warnings(action="ignore"):  # Python's parser comments on what is nearly a literal
+                shape, fortran_order, dtype = read_header(file)
             offset = file.tell()
             size = os.fstat(file.fileno()).st_size
     except OSError as error:

@@ -3,7 +3,7 @@
 import ast
 import csv
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -67,6 +67,18 @@ def read_table(path: Path = OFFICIAL_TABLE) -> Table:
 def class_names(table: Table | None = None) -> list[str]:
     """Return the names of all classes (345 in the official table), in alphabetical order."""
     return sorted({name for _, name in table or read_table()}, key=str.casefold)
+
+
+def expand_classes(classes: Sequence[str] | str) -> list[str]:
+    """Return what `data.classes` means: a list of names as it is, and `all` as the official 345.
+
+    Raises ConfigError for another word, which is no list.
+    """
+    if classes == "all":
+        return class_names()
+    if isinstance(classes, str):
+        raise ConfigError(f"data.classes: expected a list of class names or all, got {classes!r}")
+    return list(classes)
 
 
 def resolve_classes(wanted: Iterable[str], known: Iterable[str]) -> list[str]:

@@ -9,7 +9,9 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -20,72 +22,154 @@ from quickdraw.files import atomic_write
 TRAIN, VAL, TEST = 0, 1, 2
 LEAST_PER_CLASS = 7  # with fewer different drawings, 30 % of a class cannot be halved
 CHUNK = 16_384  # drawings hashed at once: 13 MB
+PIECE = 1_000_000  # drawings looked at at once
 
 
 def cached_split(
-    rows: Sequence[np.ndarray], classes: Sequence[str], seed: int, fingerprints: Sequence[str], cache: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return `split` from the folder `cache` where the same files were split before.
+    rows: Sequence[np.ndarray],
+    classes: Sequence[str],
+    seed: int,
+    fingerprints: Sequence[str],
+    cache: Path,
+    own: Sequence[Sequence[int]] | None = None,
+) -> tuple[list[np.ndarray], int]:
+    """Return the indices of train, val and test (uint32 [n] each, ascending) and how many drawings are copies.
 
-    The key is the content of the files, so the cache is right wherever they lie. One byte a drawing: its split, and 4
-    more if it is a copy.
+    That is `split`, kept in the folder `cache`. The key is the content of the files, so it is right wherever they lie.
+    It holds one byte a drawing, mapped: its split, and 4 more if it is a copy.
     """
-    key = json.dumps([1, seed, [[name, len(r), f] for name, r, f in zip(classes, rows, fingerprints, strict=True)]])
+    key = json.dumps(
+        [1, seed, [[name, len(r), f] for name, r, f in zip(classes, rows, fingerprints, strict=True)], *(own or [])]
+    )
     entry = cache / "splits" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):  # an empty file is an EOFError
         known = np.load(entry, mmap_mode="r", allow_pickle=False)
         if known.dtype == np.uint8 and known.shape == (sum(map(len, rows)),):
-            return known & 3, known >= 4
-    parts, copy = split(rows, classes, seed)
+            return unpacked(known)
+    parts, copy = split(rows, classes, seed, own)
+    codes = parts + 4 * copy.astype(np.uint8)
     buffer = io.BytesIO()
-    np.save(buffer, parts + 4 * copy.astype(np.uint8))
+    np.save(buffer, codes)
     with contextlib.suppress(OSError):  # without a cache the next start is slower, no more
         entry.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(entry, buffer.getvalue())
-    return parts, copy
+    return unpacked(codes)
 
 
-def split(rows: Sequence[np.ndarray], classes: Sequence[str], seed: int) -> tuple[np.ndarray, np.ndarray]:
+def unpacked(codes: np.ndarray) -> tuple[list[np.ndarray], int]:
+    """Return the indices of train, val and test and the number of copies, of one byte a drawing.
+
+    Goes through it in pieces: `flatnonzero` of the whole would take 8 bytes a drawing, more than all three results.
+    """
+    pieces = [(start, codes[start : start + PIECE]) for start in range(0, len(codes), PIECE)]
+    found = []
+    for part in (TRAIN, VAL, TEST):
+        indices, end = np.empty(sum(np.count_nonzero(piece & 3 == part) for _, piece in pieces), np.uint32), 0
+        for first, piece in pieces:
+            here = np.flatnonzero(piece & 3 == part) + first
+            indices[end : end + len(here)] = here
+            end += len(here)
+        found.append(indices)
+    return found, int(sum(np.count_nonzero(piece & 4) for _, piece in pieces))
+
+
+def split(
+    rows: Sequence[np.ndarray], classes: Sequence[str], seed: int, own: Sequence[Sequence[int]] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return for each drawing TRAIN, VAL or TEST (uint8 [N]) and whether it is a copy of an earlier one (bool [N]).
 
-    `rows` are the drawings of each class, uint8 [n, 784], N in all. Raises DataError for a class with fewer than
-    LEAST_PER_CLASS different drawings.
+    `rows` are the drawings of each class, uint8 [n, 784], N in all. `own` is a split of the publisher's: of each class,
+    how many drawings are for train, how many follow for val, and how many for test; a copy leaves it for the split of
+    the first one. Raises DataError for a class with fewer than LEAST_PER_CLASS different drawings.
     """
-    from sklearn.model_selection import train_test_split  # 1.1 s, and not needed when the split is cached
-
-    first = first_identical(rows)
-    different = np.flatnonzero(first == np.arange(len(first)))
-    labels = np.repeat(np.arange(len(rows)), [len(r) for r in rows])
-    counts = np.bincount(labels[different], minlength=len(rows))
+    later, earlier = identical(rows)
+    different = np.ones(sum(map(len, rows)), dtype=bool)
+    different[later] = False
+    starts = np.cumsum([0, *map(len, rows)])
+    counts = [np.count_nonzero(different[start:end]) for start, end in pairwise(starts)]
     few = [f"'{name}' has {n}" for name, n in zip(classes, counts, strict=True) if n < LEAST_PER_CLASS]
     if few:
         raise DataError(
             f"too few different drawings for a train, val and test split (at least {LEAST_PER_CLASS} a class): "
             f"{', '.join(few)}; raise data.limit_per_class or leave the class out"
         )
-    train, rest = train_test_split(different, test_size=0.3, random_state=seed, stratify=labels[different])
-    val, test = train_test_split(rest, test_size=0.5, random_state=seed, stratify=labels[rest])
-    parts = np.empty(len(first), dtype=np.uint8)
-    parts[train], parts[val], parts[test] = TRAIN, VAL, TEST
-    return parts[first], first != np.arange(len(first))
+    if own:
+        if not np.sum(own, axis=0).all():
+            raise DataError("data.own_split=true: expected drawings in train, valid and test, got an empty list")
+        parts = np.concatenate([np.repeat(np.array([TRAIN, VAL, TEST], np.uint8), sizes) for sizes in own])
+    else:
+        of_different = np.empty(sum(counts), dtype=np.uint8)
+        labels = np.repeat(np.arange(len(rows), dtype=np.uint16), counts)
+        train, rest = stratified(labels, 0.3, seed)
+        val, test = stratified(labels[rest], 0.5, seed)
+        of_different[train], of_different[rest[val]], of_different[rest[test]] = TRAIN, VAL, TEST
+        parts = np.empty(len(different), dtype=np.uint8)
+        parts[different] = of_different
+    parts[later] = parts[earlier]
+    return parts, ~different
 
 
-def first_identical(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Return for each drawing the index of the first one with the same pixels, int64 [N]; mostly its own.
+def stratified(labels: np.ndarray, test_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `train_test_split(range(N), test_size=test_fraction, random_state=seed, stratify=labels)` does.
+
+    The positions in `labels` [N] for train and for test, uint32 each, in scikit-learn's own order. It keeps them in
+    lists, 70 bytes a drawing where this takes 12, and its import takes a second. A test compares the two.
+    """
+    random = np.random.RandomState(seed)
+    counts = np.bincount(labels)
+    test_count = math.ceil(test_fraction * len(labels))
+    in_train = apportioned(counts, len(labels) - test_count, random)
+    in_test = apportioned(counts - in_train, test_count, random)
+    by_class = np.split(np.argsort(labels, kind="stable").astype(np.uint32), np.cumsum(counts)[:-1])
+    chosen = [own[random.permutation(len(own))] for own in by_class]
+    train = np.concatenate([own[:n] for own, n in zip(chosen, in_train, strict=True)])
+    test = np.concatenate([own[n : n + m] for own, n, m in zip(chosen, in_train, in_test, strict=True)])
+    random.shuffle(train)
+    random.shuffle(test)
+    return train, test
+
+
+def apportioned(counts: np.ndarray, total: int, random: np.random.RandomState) -> np.ndarray:
+    """Return how many of `total` fall to each class by its share: rounded down, and the largest remainders one more.
+
+    Among equal remainders chance decides, by the same calls as in scikit-learn's `_approximate_mode`.
+    """
+    exact = counts / counts.sum() * total
+    shares = np.floor(exact)
+    remainder = exact - shares
+    left = int(total - shares.sum())
+    for value in np.unique(remainder)[::-1]:
+        if not left:
+            break
+        equal = np.flatnonzero(remainder == value)
+        more = random.choice(equal, size=min(len(equal), left), replace=False)
+        shares[more] += 1
+        left -= len(more)
+    return shares.astype(int)
+
+
+def identical(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the drawings that have the same pixels as an earlier one, int64 [K], and the first such one of each.
 
     Drawings with equal hashes are compared pixel by pixel, so the answer is exact.
     """
     hashes = np.concatenate([hash_rows(r) for r in rows])
-    first = np.arange(len(hashes))
-    order = np.argsort(hashes, kind="stable")
-    equal = hashes[order[1:]] == hashes[order[:-1]]
-    suspects = np.unique(np.concatenate([order[1:][equal], order[:-1][equal]]))
+    ascending = np.sort(hashes)
+    shared = np.unique(ascending[1:][ascending[1:] == ascending[:-1]])
+    del ascending
     starts = np.cumsum([0, *map(len, rows)])
-    seen: dict[bytes, int] = {}
-    for index in suspects:  # ascending, so the first one is met first
-        label = np.searchsorted(starts, index, side="right") - 1
-        first[index] = seen.setdefault(rows[label][index - starts[label]].tobytes(), index)
-    return first
+    first: dict[bytes, int] = {}
+    later, earlier = [], []
+    for begin in range(0, len(hashes) if len(shared) else 0, PIECE):
+        piece = hashes[begin : begin + PIECE]
+        found = shared[np.minimum(np.searchsorted(shared, piece), len(shared) - 1)] == piece
+        for index in (np.flatnonzero(found) + begin).tolist():  # ascending, so the first one is met first
+            label = int(np.searchsorted(starts, index, side="right")) - 1
+            same = first.setdefault(rows[label][index - starts[label]].tobytes(), index)
+            if same != index:
+                later.append(index)
+                earlier.append(same)
+    return np.array(later, dtype=np.int64), np.array(earlier, dtype=np.int64)
 
 
 def hash_rows(rows: np.ndarray) -> np.ndarray:

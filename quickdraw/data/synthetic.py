@@ -17,6 +17,8 @@ from quickdraw.files import atomic_write
 class Synthetic(Bitmaps):
     """`per_class` synthetic drawings of each class, a function of `seed` alone; the rest is as in Bitmaps.
 
+    "all" classes are the ten that it can draw.
+
     Takes a few seconds for 2,000 a class at the first start; later ones find the files in the folder `cache`.
     """
 
@@ -24,24 +26,26 @@ class Synthetic(Bitmaps):
         self,
         seed: int = 0,
         per_class: int = 2000,
-        classes: Sequence[str] = DEFAULT_CLASSES,
+        classes: Sequence[str] | str = DEFAULT_CLASSES,
         batch_size: int = 128,
         limit_per_class: int | None = None,
         split_seed: int = 42,
+        balance: bool = False,
         cache: str | os.PathLike[str] = "outputs/.cache",
     ) -> None:
         root = Path(cache) / f"synthetic-{program()}-{seed}-{per_class}"
         root.mkdir(parents=True, exist_ok=True)
+        classes = list(doodles.DOODLES) if classes == "all" else classes
         for name in classes:
             path = root / f"{name}.npy"
             if not path.exists():
                 buffer = io.BytesIO()
                 np.save(buffer, doodles.draw_class(name, per_class, seed))
                 atomic_write(path, buffer.getvalue())
-        super().__init__(root, classes, batch_size, limit_per_class, split_seed, cache=cache)
+        super().__init__(root, classes, batch_size, limit_per_class, split_seed, balance=balance, cache=cache)
 
 
 def program() -> str:
     """Return 8 hex digits of the drawing program, so that drawings of an older one are not taken for its own."""
-    text = b"".join((Path(__file__).parent / name).read_bytes() for name in ("doodles.py", "pen.py", "strokes.py"))
+    text = b"".join((Path(__file__).parent / name).read_bytes() for name in ("doodles.py", "pen.py", "rasterise.py"))
     return hashlib.sha256(text).hexdigest()[:8]

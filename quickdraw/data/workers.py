@@ -1,0 +1,124 @@
+"""Processes that render chunks of strokes to files, as many as there are cores."""
+
+import contextlib
+import io
+import os
+import pickle
+import queue
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from quickdraw.data.official import BYTES_PER_DRAWING
+from quickdraw.data.rasterise import rasterise, rasterise_all
+from quickdraw.data.stroke_files import Chunk
+from quickdraw.errors import DataError, RunError
+from quickdraw.files import atomic_write
+
+Render = Callable[[Chunk, Path], int]
+
+
+def render_chunk(chunk: Chunk, path: Path) -> int:
+    """Render a chunk to a file uint8 [n, 784], unless it is there. Return n."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        return len(np.load(path, mmap_mode="r", allow_pickle=False))
+    drawings = chunk.read()
+    try:
+        images = rasterise_all(list(drawings.values()))
+    except DataError:
+        for place, drawing in drawings.items():
+            try:
+                rasterise(drawing)
+            except DataError as error:
+                raise DataError(f"{place}: {error}") from error
+        raise
+    buffer = io.BytesIO()
+    np.save(buffer, images.reshape(-1, BYTES_PER_DRAWING))
+    atomic_write(path, buffer.getvalue())
+    return len(images)
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Iterator[Callable[[Chunk, Path], "Future[int]"]]:
+    """Yield what submits a chunk to one of `count` processes; with one only, this is it.
+
+    Each process is led by a thread. They are no `multiprocessing` pool, whose processes would import the user's script
+    or notebook again, and stay for ever when this one is killed.
+    """
+    free: queue.SimpleQueue[Render] = queue.SimpleQueue()
+    started = [Worker() for _ in range(count)] if count > 1 else []
+    for worker in started:
+        free.put(worker)
+    if not started:
+        free.put(render_chunk)
+
+    def call(chunk: Chunk, path: Path) -> int:
+        worker = free.get()
+        try:
+            return worker(chunk, path)
+        finally:
+            free.put(worker)
+
+    threads = ThreadPoolExecutor(count)
+    try:
+        yield lambda chunk, path: threads.submit(call, chunk, path)
+    finally:
+        threads.shutdown(cancel_futures=True)
+        for worker in started:
+            worker.close()
+
+
+class Worker:
+    """A process that renders one chunk after the other. It ends when its standard input does, so with this process."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from quickdraw.data.workers import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,  # a Ctrl-C is for the process that the user called
+        )
+
+    def __call__(self, chunk: Chunk, path: Path) -> int:
+        """Render a chunk as `render_chunk` does. Raises RunError if the process was killed."""
+        assert self.process.stdin
+        assert self.process.stdout
+        try:
+            pickle.dump((chunk, path.absolute()), self.process.stdin)
+            self.process.stdin.flush()
+            answer = pickle.load(self.process.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            raise RunError(
+                f"a process that rendered strokes ended with {self.process.wait()}, for want of memory perhaps; "
+                "the same command continues"
+            ) from error
+        if isinstance(answer, Exception):
+            raise answer
+        return int(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin
+        assert self.process.stdout
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def serve() -> None:
+    """Answer a Worker on standard input and output, until the input ends."""
+    with contextlib.suppress(EOFError, BrokenPipeError, pickle.UnpicklingError):  # the other process was killed
+        while True:
+            chunk, path = pickle.load(sys.stdin.buffer)
+            try:
+                answer: int | Exception = render_chunk(chunk, path)
+            except (DataError, OSError) as error:
+                answer = error
+            sys.stdout.buffer.write(pickle.dumps(answer))
+            sys.stdout.buffer.flush()
