@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from quickdraw.errors import RunError, WeightsError
-from quickdraw.files import atomic_write
+from quickdraw.files import atomic_write, make_folder
 from quickdraw.run_folder import RunFolder
 from quickdraw.settings import differences
 from quickdraw.state import Saved
@@ -44,7 +44,7 @@ class Checkpoints:
     def save(self, step: int, saved: Saved) -> None:
         """Write a checkpoint after `step` steps, then remove all but the newest two."""
         tensors, state = saved
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         atomic_write(self.folder / f"{step:08d}.safetensors", encode(tensors, {"training": state, "facts": self.facts}))
         for old in self.paths()[KEPT:]:
             old.unlink()
@@ -57,21 +57,22 @@ class Checkpoints:
         WeightsError when all are damaged: starting from zero without a word would hide the loss. Raises RunError when
         the data changed since.
         """
-        complaints = []
+        damaged: dict[Path, str] = {}
         for path in self.paths():
             try:
                 tensors, value = decode(path.read_bytes())
             except (OSError, WeightsError) as error:
-                complaints.append(f"{path.name}: {error}")
+                damaged[path] = f"{path.name}: {error}"
                 continue
-            for complaint in complaints:
-                self.run.warn(f"{complaint}; falling back to the checkpoint before it")
             self._compare(value["facts"])
+            for other, complaint in damaged.items():
+                other.rename(other.with_suffix(".damaged"))  # else it would count as one of the newest two
+                self.run.warn(f"{complaint}; falling back to the checkpoint before it")
             log.info("continuing after step %d", int(path.stem))
             return tensors, value["training"]
-        if complaints:
+        if damaged:
             raise WeightsError(
-                f"{self.folder}: no checkpoint can be read: {'; '.join(complaints)}; restore one from a backup, "
+                f"{self.folder}: no checkpoint can be read: {'; '.join(damaged.values())}; restore one from a backup, "
                 "or remove that folder to train this run again from step 0"
             )
         if self.run.continued:
@@ -90,7 +91,7 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Return the checkpoint files, newest first."""
-        return sorted(self.folder.glob("[0-9]*.safetensors"), reverse=True)
+        return sorted(self.folder.glob("[0-9]" * 8 + ".safetensors"), reverse=True)
 
 
 def encode(tensors: Mapping[str, Tensor], state: Any) -> bytes:
@@ -107,13 +108,13 @@ def decode(data: bytes) -> tuple[dict[str, Tensor], Any]:
     blanked = data[:start] + BLANK.encode() + data[end:]
     if hashlib.sha256(blanked).hexdigest().encode() != data[start:end]:
         raise WeightsError("damaged: its sha256 does not match")
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
-    if header["format"] != str(FORMAT):
-        raise WeightsError(f"written in format {header['format']}, and this version reads format {FORMAT}")
     try:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        if header["format"] != str(FORMAT):
+            raise WeightsError(f"of format {header['format']}, written by another version; this one reads {FORMAT}")
         return load(data), json.loads(header["state"])
-    except SafetensorError as error:
-        raise WeightsError(f"not a checkpoint: {error}") from error
+    except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise WeightsError("no checkpoint of ours, though its sha256 is right") from error
 
 
 def digest_place(data: bytes) -> tuple[int, int]:
@@ -121,5 +122,5 @@ def digest_place(data: bytes) -> tuple[int, int]:
     header_size = int.from_bytes(data[:8], "little")
     found = DIGEST.search(data, 8, 8 + min(header_size, len(data)))
     if not found:
-        raise WeightsError("damaged or not a checkpoint: it holds no sha256")
+        raise WeightsError("damaged, or no checkpoint: it holds no sha256")
     return found.span(1)

@@ -7,7 +7,6 @@ calls them with a few objects, `run.py` with everything the configuration holds.
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -87,10 +86,12 @@ def train(
                 at.step += 1
                 at.epoch_s = time.perf_counter() - begin
                 bar.show(loss)
-                if time.monotonic() - last_save >= checkpoint_every_s or stop_signal():
+                signal_number = stop_signal()  # asked once: what is raised below has been saved
+                if signal_number or time.monotonic() - last_save >= checkpoint_every_s:
                     check_and_save()
                     last_save = time.monotonic()
-                raise_if_asked_to_stop(stop_signal)
+                if signal_number:
+                    raise Interrupted(signal_number)
         check_finite(state.losses, at.epoch * steps, lambda step: rates[0] * factor(step))
         at.epoch_s = time.perf_counter() - begin
         drawings = len(train_batches.indices)
@@ -114,7 +115,6 @@ def train(
         at.epoch, at.step, at.epoch_s = at.epoch + 1, 0, 0.0
         on_epoch(record)
     check_and_save()
-    raise_if_asked_to_stop(stop_signal)
     net.load_state_dict(state.best)
     return at.history
 
@@ -169,10 +169,3 @@ def diverged(what: str, loss: float, step: int, lr: float) -> str:
         f"the {what} loss became {loss} at step {step} with a learning rate of {lr:.3g}; "
         "lower optimizer.lr, or set trainer.grad_clip=1"
     )
-
-
-def raise_if_asked_to_stop(stop_signal: Callable[[], int | None]) -> None:
-    """Raise Interrupted when a signal came."""
-    signal_number: Any = stop_signal()
-    if signal_number:
-        raise Interrupted(signal_number)

@@ -1,6 +1,7 @@
 """What is seen of a training while it runs: a bar on a terminal, and one line an epoch everywhere."""
 
 import sys
+import threading
 import time
 from types import TracebackType
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
+tqdm.set_lock(threading.RLock())  # its own is one between processes, which a killed process leaves behind
 REFRESH_S = 0.2  # reading the loss waits for the device, so it is done no oftener than an eye can follow
 
 

@@ -19,10 +19,18 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from quickdraw.errors import DivergedError, Interrupted, QuickdrawError, RunError
-from quickdraw.files import remove_leftovers, write_json
+from quickdraw.files import remove_leftovers, sync_folder, write_json
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, differences
 
 log = logging.getLogger(__name__)
+
+PROBE_S = 0.5  # `held` takes the lock for a moment, which must not refuse the one who wants to keep it
+NEW_FOLDERS = 4  # how many folders above a run's may be as new as itself
+ROOM = "make room and continue the run"
+WRITABLE = "make it writable, or choose another place: hydra.run.dir=FOLDER"
+ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) | dict.fromkeys(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST), WRITABLE
+)
 
 
 class RunFolder:
@@ -32,8 +40,14 @@ class RunFolder:
         self.path = Path(path)
         with contextlib.suppress(ValueError):
             self.path = self.path.relative_to(Path.cwd())  # as the user would type it
-        self.continued = False  # whether this run was begun before
         self.status: dict[str, Any] = read_json(self.path / "status.json") or {}
+        self.continued = self.begun  # whether another process began this run
+        self.ours = False  # whether this process may say how it ended
+
+    @property
+    def begun(self) -> bool:
+        """Whether the run began; else a launcher may have noted the settings of a job that died before it did."""
+        return "started" in self.status
 
     def result(self) -> dict[str, Any] | None:
         """Return the final result, or None while the run is not completed."""
@@ -41,6 +55,8 @@ class RunFolder:
 
     def held(self) -> bool:
         """Return whether a process is training in this folder right now."""
+        if not (self.path / ".lock").exists():
+            return False
         lock = FileLock(self.path / ".lock", timeout=0)
         try:
             with lock:
@@ -54,42 +70,40 @@ class RunFolder:
 
         The kernel gives the lock back however this process ends.
         """
-        lock = FileLock(self.path / ".lock", timeout=1)  # whoever asks `held` has it for a moment
+        lock = FileLock(self.path / ".lock", timeout=PROBE_S)
         try:
-            lock.acquire()
+            lock.acquire(poll_interval=PROBE_S / 10)
         except Timeout:
             other = (read_json(self.path / "status.json") or {}).get("pid", "unknown")
             raise RunError(f"{self.path}: process {other} is training in this folder; wait for it or stop it") from None
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written to ({error.strerror}); choose another exp_name") from error
         try:
-            for folder in (self.path, self.path / "checkpoint", self.path / "weights"):
-                remove_leftovers(folder)
             self.status = read_json(self.path / "status.json") or {}
+            self.continued, self.ours = self.begun, not self.begun
+            if not self.result():  # a completed run's folder is left as it is
+                remove_leftovers(self.path)
+                for folder in list(self.path.absolute().parents)[:NEW_FOLDERS]:
+                    with contextlib.suppress(OSError):  # not ours to look into
+                        sync_folder(folder)
+                self.update(pid=os.getpid())  # for the process that is refused
             yield
         finally:
             lock.release()
 
     def begin(self, config: Mapping[str, Any], overrides: Sequence[str], **facts: Any) -> None:
         """Record that the run is running; raises RunError if the folder holds a run with other settings."""
-        if "started" in self.status:  # else a launcher noted the settings of a job that died before it began
-            self.continued = True
+        if self.begun:
             changed = differences(decoded(self.status["config"]), config, ignored=OUTPUT_KEYS | ENVIRONMENT_KEYS)
             if changed:
                 raise RunError(
                     f"{self.path}: these settings cannot change when a run is continued: {'; '.join(changed)}"
                 )
-        self.status = (
-            {"state": "running", "reason": "", "epoch": 0, "step": 0, "pid": os.getpid()}
-            | facts
-            | {
-                "warnings": self.status.get("warnings", []),
-                "started": self.status.get("started", now()),
-                "overrides": self.status.get("overrides", list(overrides)),
-                "config": encoded(config),
-            }
-        )
-        self.update()
+        self.ours = True
+        first = {"epoch": 0, "step": 0, "warnings": [], "started": now(), "overrides": list(overrides)}
+        kept = {key: self.status.get(key, value) for key, value in first.items()}
+        self.status = {"state": "running", "reason": "", "pid": os.getpid()} | kept | facts
+        self.update(config=encoded(config))
 
     def complete(self, result: Mapping[str, Any]) -> None:
         """Record that the run is completed. `result.json` is the last file of a run."""
@@ -121,32 +135,38 @@ class RunFolder:
             self._record("diverged", str(error))
             raise
         except Exception as error:
-            translated = explain(error)
+            translated = explain(error) or QuickdrawError(
+                f"{type(error).__name__}: {first_line(error)}; this is a bug, its traceback is in run.log"
+            )
             self._record("failed", str(translated))
             raise translated from error
 
     def _record(self, state: str, reason: str) -> None:
         logging.getLogger("quickdraw.traceback").info("%s\n%s", state, traceback.format_exc())
-        if self.status.get("state", "running") == "running":  # else it is another's, whose settings these are not
+        if self.ours:  # else this process was refused, and the run is as it was
             with contextlib.suppress(OSError):  # a full disk must not hide the reason
                 self.update(state=state, reason=reason)
 
 
-def explain(error: Exception) -> QuickdrawError:
-    """Return the error as one that says in a line what the user can do."""
-    cause: BaseException | None = error
-    while cause:  # Hydra wraps what a class raises while it is built
-        if isinstance(cause, QuickdrawError):
-            return cause
-        cause = cause.__cause__
-    if isinstance(error, MemoryError) or "allocate memory" in str(error) or "out of memory" in str(error):
+def explain(error: BaseException) -> QuickdrawError | None:
+    """Return the error as one that says in a line what the user can do, or None where nothing is known.
+
+    What counts is the first of its causes that says so: Hydra and logging wrap what they meet.
+    """
+    text = str(error)
+    if isinstance(error, QuickdrawError):
+        return error
+    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
         return QuickdrawError("out of memory; lower data.batch_size, or set data.limit_per_class")
     if isinstance(error, OSError) and error.strerror:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        advice = "make room and continue the run" if full else "mend that and continue the run"
-        return RunError(f"{error.filename or 'writing the run'}: {error.strerror}; {advice}")
-    first_line = (str(error) or "no message").splitlines()[0]
-    return QuickdrawError(f"{type(error).__name__}: {first_line}; this is a bug, its traceback is in run.log")
+        advice = ADVICE.get(error.errno or 0, "mend that and try again")
+        return RunError(f"{error.filename or 'writing'}: {error.strerror}; {advice}")
+    return explain(error.__cause__) if error.__cause__ else None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text."""
+    return (str(error) or "no message").splitlines()[0]
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -33,12 +33,14 @@ class StopSignal:
 
     @contextlib.contextmanager
     def politely(self) -> Iterator[Callable[[], int | None]]:
-        """Only note the first signal inside this block."""
+        """Only note the first signal inside this block; raise Interrupted at its end if nobody has heeded it."""
         self.polite = True
         try:
             yield self
         finally:
             self.polite = False
+        if self.number is not None:
+            raise Interrupted(self.number)
 
 
 @contextlib.contextmanager

@@ -74,9 +74,13 @@ class State:
         self.losses.copy_(tensors["losses"])
         self.correct.copy_(tensors["correct"])
         state: dict[int, dict[str, Any]] = {}
+        parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for key, tensor in tensors.items():
             if key.startswith("optimizer/"):
                 _, index, name = key.split("/", 2)
+                parameter = parameters[int(index)]
+                if tensor.shape == parameter.shape:  # a fused optimizer pairs numbers by their places in memory
+                    tensor = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
                 state.setdefault(int(index), {})[name] = tensor
         for index, name, value in values["optimizer"]:
             state.setdefault(index, {})[name] = value

@@ -20,7 +20,7 @@ from quickdraw.data.batches import Batches
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.files import atomic_write
 from quickdraw.progress import describe
-from quickdraw.run_folder import RunFolder
+from quickdraw.run_folder import RunFolder, encoded
 from quickdraw.state import Record, Saved
 from quickdraw.vision import import_torchvision
 
@@ -42,23 +42,22 @@ class Tracker:
     def __init__(self, run: RunFolder, saved: Saved | None) -> None:
         from torch.utils.tensorboard import SummaryWriter  # 0.3 s
 
-        shutil.rmtree(run.path / "tensorboard", ignore_errors=True)
+        folder = run.path / "tensorboard"
+        if folder.exists():
+            shutil.rmtree(folder)
         self.run = run
         self.history: list[Record] = []
-        self.writer = SummaryWriter(str(run.path / "tensorboard"))
+        self.writer = SummaryWriter(str(folder))
         for record in saved[1]["position"]["history"] if saved else ():
             self._scalars(record)
+        self._table()
 
     def epoch(self, record: Record) -> None:
         """Log one epoch, everywhere."""
         log.info("%s", describe(record))
         self._scalars(record)
         self.writer.flush()
-        text = io.StringIO()
-        table = csv.DictWriter(text, list(record), lineterminator="\n")
-        table.writeheader()
-        table.writerows(self.history)
-        atomic_write(self.run.path / "metrics.csv", text.getvalue().encode())
+        self._table()
         self.run.update(epoch=record["epoch"], step=record["step"])
 
     def finish(self, net: nn.Module, data: Bitmaps, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
@@ -73,6 +72,18 @@ class Tracker:
         self.history.append(record)
         for key, tag in TAGS.items():
             self.writer.add_scalar(tag, record[key], record["epoch"])
+
+    def _table(self) -> None:
+        """Write `metrics.csv`, one row an epoch; there is none before the first."""
+        path = self.run.path / "metrics.csv"
+        if not self.history:
+            path.unlink(missing_ok=True)
+            return
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(self.history[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.history)
+        atomic_write(path, text.getvalue().encode())
 
     def _pictures(self, net: nn.Module, train_batches: Batches, classes: Sequence[str]) -> None:
         """Log 256 training drawings in the projector (by `get_features`), a grid of 64, and the graph in eval mode."""
@@ -95,7 +106,8 @@ class Tracker:
         from torch.utils.tensorboard.summary import hparams
 
         values = {
-            key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in config.items()
+            key: value if isinstance(value, bool | int | float | str) else str(value)
+            for key, value in encoded(config).items()  # TensorBoard leaves an infinite number out
         }
         metrics = {f"Final/{name}": value for name, value in scores.items()}
         _columns, *row = hparams(values, metrics)  # without one run's own columns TensorBoard shows those of all runs

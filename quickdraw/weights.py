@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from quickdraw.errors import WeightsError
-from quickdraw.files import atomic_write, write_json
+from quickdraw.files import atomic_write, make_folder, write_json
 
 INPUT = {"shape": ["B", 1, 28, 28], "dtype": "float32", "range": [0, 1], "meaning": "0 paper, 1 ink"}
 OUTPUT = {"shape": ["B", "C"], "dtype": "float32", "meaning": "logits, in the order of classes"}
@@ -25,7 +25,7 @@ def write_weights(path: Path, net: nn.Module, description: dict[str, Any]) -> No
     """Write the network's weights to `path` (`.pth`) and what they are to the `.json` beside it."""
     buffer = io.BytesIO()
     torch.save({name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}, buffer)
-    path.parent.mkdir(exist_ok=True)
+    make_folder(path.parent)
     atomic_write(path, buffer.getvalue())
     contract = {"input": INPUT, "output": OUTPUT, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
     write_json(path.with_suffix(".json"), description | contract)

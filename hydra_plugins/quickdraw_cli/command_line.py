@@ -14,10 +14,9 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.quickdraw_cli import resolvers
-from hydra_plugins.quickdraw_cli.explain import explained
+from hydra_plugins.quickdraw_cli.explain import explained, unreadable
 from quickdraw.analysis.runs import write_summary
 from quickdraw.errors import Interrupted, QuickdrawError, RunError
 from quickdraw.run_folder import RunFolder, explain
@@ -29,6 +28,8 @@ logging.raiseExceptions = False  # a full disk must not fill the terminal with t
 
 def call(main: Callable[[], Any]) -> int:
     """Call Hydra's main on the command line; print an error in one line. Return the exit code."""
+    if sys.getfilesystemencoding() != "utf-8":  # another locale, where TensorBoard and Hydra cannot write every path
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale without the letters of a path is no error
@@ -41,10 +42,11 @@ def call(main: Callable[[], Any]) -> int:
         return 128 + stop.signal_number
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        return complain(explained(error))
-    except (QuickdrawError, OSError) as error:
-        return complain(explain(error))
+    except Exception as error:
+        known = explain(error) or unreadable(sys.argv[1:]) or explained(error)
+        if not known:
+            raise
+        return complain(known)
     return 0
 
 
@@ -64,7 +66,8 @@ def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
     try:
         yield
     except Interrupted as stop:
-        print(f"stopped; continue with: python run.py resume={shlex.quote(str(run.path))}", file=sys.stderr)
+        command = f"python run.py resume={shlex.quote(str(run.path))}"
+        print(f"stopped; continue with: {command}" if run.begun else "stopped before it began", file=sys.stderr)
         sys.exit(128 + stop.signal_number)
     except QuickdrawError as error:
         sys.exit(complain(error))
@@ -115,19 +118,42 @@ def resumed(arguments: list[str]) -> list[str] | None:
     named = [argument.removeprefix("resume=") for argument in arguments if argument.startswith("resume=")]
     if not named or named[-1] in ("", "null"):
         return arguments
+    if {"-m", "--multirun"} & set(arguments):
+        raise RunError("resume=FOLDER continues one run: leave -m out, or start the sweep's own command again")
     run = RunFolder(named[-1])
-    if "overrides" not in run.status:
-        raise RunError(f"resume={run.path}: expected the folder of a run, with a status.json; there is none")
+    if not run.begun:
+        raise RunError(f"resume={run.path}: expected the folder of a run that began; start a new one, without resume=")
     result = run.result()
     if result:
         print(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
         return None
-    folder = str(run.path.resolve())
-    # Settings of Hydra can name code, so none is taken from a folder.
-    saved = [override for override in run.status["overrides"] if not override.lstrip("+~").startswith("hydra")]
-    return [*saved, *arguments, f"hydra.run.dir={quoted(folder)}"]
+    typed = [argument for argument in arguments if not argument.startswith("resume=")]
+    return [*saved_overrides(run), *typed, f"hydra.run.dir={quoted(str(run.path.absolute()))}"]
+
+
+def saved_overrides(run: RunFolder) -> list[str]:
+    """Return what the run's own command line set; raises RunError unless it sets keys of the project alone.
+
+    Hydra builds what the keys below `hydra` name, and obeys options, before any check of ours is called.
+    """
+    saved: list[str] = run.status.get("overrides", [])
+    try:
+        bad = [text for text in saved if not harmless(text)]
+    except (HydraException, TypeError):  # an option, or no list of texts
+        bad = saved
+    if bad:
+        raise RunError(f"{run.path / 'status.json'}: expected overrides of this project's keys, got {bad!r:.100}")
+    return saved
+
+
+def harmless(text: str) -> bool:
+    """Return whether an override sets a key of the project, or chooses one of a group's own files."""
+    override = OverridesParser.create().parse_override(text)
+    names = re.split(r"[./]", f"{override.key_or_group}.{override.package or ''}")
+    is_group = (resolvers.CONF / override.key_or_group).is_dir()
+    return "hydra" not in names and not (is_group and ".." in str(override.value()))
 
 
 def quoted(text: str) -> str:
-    """Return text as Hydra's override grammar takes it whatever it holds."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """Return text as Hydra's override grammar takes it, where a backslash means itself unless a quote follows."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", r"\'"), text) + "'"

@@ -2,16 +2,20 @@
 
 import re
 import sys
+from collections.abc import Sequence
 
-from hydra.errors import OverrideParseException
+from hydra._internal.utils import get_args_parser
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.quickdraw_cli.resolvers import CONF
 from quickdraw.errors import ConfigError
 from quickdraw.settings import nearest
 
 
-def explained(error: Exception) -> ConfigError:
-    """Return what the user can do about an error that Hydra or OmegaConf raised over the command line."""
+def explained(error: Exception) -> ConfigError | None:
+    """Return what the user can do about an error of Hydra or OmegaConf over the command line; None for another one."""
     text = str(error)
     key = re.search(r"Could not (?:override|append|delete).*?'([^']+)'", text)
     if key and (CONF / key[1]).is_dir():
@@ -28,15 +32,26 @@ def explained(error: Exception) -> ConfigError:
     group = re.search(r"Could not override '([^']+)'\.\s*No match in the defaults list", text)
     if group:
         return ConfigError(f"there is no key or group '{group[1]}'{nearest(group[1], all_keys())}")
-    if isinstance(error, OverrideParseException):
-        return ConfigError(
-            f"{error.override}: expected KEY=VALUE, such as optimizer.lr=1e-3; quote a value that holds = or brackets"
-        )
     nothing = [argument for argument in sys.argv[1:] if argument.removesuffix("=null") in groups()]
     if "Config group override must be" in text and nothing:
         return ConfigError(f"{nothing[0]}: expected a choice, such as those of --help")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return ConfigError(": ".join(lines[:2]))
+    return ConfigError(": ".join(lines[:2])) if isinstance(error, HydraException | OmegaConfBaseException) else None
+
+
+def unreadable(arguments: Sequence[str]) -> ConfigError | None:
+    """Return what is wrong with the first of these arguments that is no override in Hydra's grammar, if one is not."""
+    for argument in get_args_parser().parse_args(arguments).overrides:
+        try:
+            if OverridesParser.create().parse_override(argument).key_or_group:
+                continue
+        except HydraException:
+            pass
+        return ConfigError(
+            f"{argument}: expected KEY=VALUE, such as optimizer.lr=1e-3; "
+            "a value with other letters or signs needs quotes of its own: \"data.root='Zoë (1)'\""
+        )
+    return None
 
 
 def all_keys() -> list[str]:
