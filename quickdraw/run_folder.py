@@ -143,7 +143,7 @@ class RunFolder:
 
     def _record(self, state: str, reason: str) -> None:
         logging.getLogger("quickdraw.traceback").info("%s\n%s", state, traceback.format_exc())
-        if self.ours:  # else this process was refused, and the run is as it was
+        if self.ours and not self.result():  # else it was refused, or has just completed: the run is as it was
             with contextlib.suppress(OSError):  # a full disk must not hide the reason
                 self.update(state=state, reason=reason)
 

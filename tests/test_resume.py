@@ -1,6 +1,7 @@
 """An interrupted run continues where it stopped and ends with the same bits, whatever stopped it and whenever."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -31,19 +32,18 @@ from tests.resuming import (
 
 KILLS = 20
 
-# Two epochs of two steps of a small network, saved after each step: everything that a run does, in half a second.
-TINY = (
+# Two epochs of two steps, saved after each step: everything that a run does, with a small network in half a second.
+SHORT = (
     "data.classes=[cat,moon]",
     "data.batch_size=64",
-    "model=mlp",
-    "model.hidden=8",
     "optimizer.lr=0.01",
     "trainer.epochs=2",
     "trainer.checkpoint_every_s=0",
     "threads=1",
     "hydra.run.dir=run",
 )
-LONGER = ("data.batch_size=16", "trainer.epochs=5", "trainer.checkpoint_every_s=0.03")  # 30 steps
+TINY = (*SHORT, "model=mlp", "model.hidden=8")
+LONGER = (*SHORT, "data.batch_size=16", "trainer.epochs=3", "trainer.checkpoint_every_s=0.03")  # 18 steps
 
 
 @pytest.fixture(scope="module")
@@ -139,8 +139,8 @@ def test_a_power_cut_finds_every_file_whole(operations: list[str]) -> None:
     assert [operations[operations.index(f"os.mkdir {folder}") + 1] for folder in made] == ["fsync run", "fsync run"]
 
 
-def test_kill_9_at_random_moments_changes_no_bit(tmp_path: Path, tiny: tuple[str, ...]) -> None:
-    command = (*tiny, *LONGER)
+def test_kill_9_at_random_moments_changes_no_bit(tmp_path: Path, drawings: Path) -> None:
+    command = (f"data.root={drawings}", *LONGER)
     begin = time.monotonic()
     assert call(tmp_path, *command).code == 0
     duration_s = time.monotonic() - begin
@@ -347,6 +347,12 @@ def test_one_process_a_folder(stopped: Path, undisturbed: dict[str, Any]) -> Non
     assert first.wait().code == 0
     assert refused(outcome, f"process {first.process.pid} is training in this folder", "stop it")
     assert ending(stopped) == undisturbed
+
+
+def test_who_is_refused_learns_of_a_process_that_has_only_just_started(stopped: Path) -> None:
+    with RunFolder(stopped).claimed():
+        outcome = resume(stopped)
+    assert refused(outcome, f"process {os.getpid()} is training in this folder")
 
 
 @pytest.mark.parametrize("name", ["two words, 'quoted' (1)", "Überläufe=1", "a$b%c", "back\\slash\\"])

@@ -42,7 +42,11 @@ class LocalLauncher(Launcher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         sweep = self.sweep()
-        plans = [self.plan(list(overrides), number) for number, overrides in enumerate(job_overrides, initial_job_idx)]
+        plans = []
+        for number, overrides in enumerate(job_overrides, initial_job_idx):
+            plans.append(self.plan(list(overrides), number))
+            if not plans[-1].run().ended:
+                sweep.pool.warm_up()  # it imports torch while we compose the others
         batch = Batch(sweep, plans)
         if self.dry_run:
             print(batch.preview())

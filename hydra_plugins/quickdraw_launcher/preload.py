@@ -7,6 +7,8 @@ import sys
 MODULES = (
     "torch._dynamo",  # optimizers and the graph import it at their first use
     "torch.utils.tensorboard",
+    "tensorboard.plugins.hparams.plugin_data_pb2",
+    "PIL.PngImagePlugin",
     "quickdraw.checkpoint",
     "quickdraw.data.synthetic",
     "quickdraw.engine",
@@ -14,6 +16,7 @@ MODULES = (
     "quickdraw.results",
     "quickdraw.tracking",
     "quickdraw.weights",
+    "hydra_plugins.quickdraw_cli.command_line",
     "hydra_plugins.quickdraw_launcher.job",
 )
 

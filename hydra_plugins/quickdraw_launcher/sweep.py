@@ -19,7 +19,7 @@ from quickdraw.errors import ConfigError
 from quickdraw.hardware import resolve_threads, usable_cores
 from quickdraw.run_folder import RunFolder, encoded
 
-LAST_WORD_S = 10  # for jobs that were told a second time to stop
+LAST_WORD_S = 5  # for jobs that were told a second time to stop
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,19 @@ class Sweep:
 
     def check(self, plans: Sequence[Plan]) -> None:
         """Find out how many jobs fit the machine; raise ConfigError, naming all that is wrong, if a setting is bad."""
+        common = set.intersection(*(set(plan.overrides) for plan in plans))
+        asked = [(plan.config, " ".join(each for each in plan.overrides if each not in common)) for plan in plans]
         complaints: dict[str, str] = {}
-        for plan in plans:
+        for config, overrides in asked:
             try:
-                settings.check(plan.config)
+                settings.check(config)
             except ConfigError as error:
-                complaints.setdefault(str(error), " ".join(plan.overrides))
+                complaints.setdefault(str(error), overrides)
         if not complaints:  # now the classes that the settings name may be imported, in a process that has torch
-            gpus, complaints = self.pool.ask(job.inspect, [(plan.config, " ".join(plan.overrides)) for plan in plans])
+            gpus, complaints = self.pool.ask(job.inspect, asked)
             self.pool.size = self._size(plans, gpus)
         if complaints:
-            told = [f"{error} (in {overrides})" for error, overrides in complaints.items()]
+            told = [f"{error} (in {overrides})" if overrides else error for error, overrides in complaints.items()]
             raise ConfigError(f"{'; '.join(told)}\nno job was started")
 
     def has_room(self) -> bool:
@@ -83,7 +85,7 @@ class Sweep:
         run, status = plan.run(), RunFolder(plan.folder).status
         if self.stopping or run.state == "running" or run.ended:
             return run
-        if run.reason == KILLED or status == before:
+        if ended.code <= 0 or run.reason == KILLED or status == before:
             run = replace(run, state="failed", reason=cause(ended.code))
         record(plan, run)
         return run

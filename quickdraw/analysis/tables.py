@@ -67,18 +67,18 @@ def ranking_table(settings: Sequence[Setting]) -> str:
 
 
 def failure_table(runs: Sequence[Run]) -> str:
-    """Return every run that came to no end: what it was, why, where its log is. Nothing if there is none."""
+    """Return every run that came to no end: what it was, where its log is, and why. Nothing if there is none."""
     names = named(runs)
     rows = [
         [
             names[run.folder] or run.folder.name,
-            run.reason.splitlines()[0] if run.state == "failed" and run.reason else f"{run.state}: {run.reason}",
             str(run.folder / "run.log"),
+            run.reason.splitlines()[0] if run.state == "failed" and run.reason else f"{run.state}: {run.reason}",
         ]
         for run in runs
         if run.state in ("failed", "interrupted")
     ]
-    return table(["failed", "cause", "log"], rows) if rows else ""
+    return table(["failed", "log", "cause"], rows) if rows else ""
 
 
 def report(runs: Sequence[Run]) -> str:
