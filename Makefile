@@ -6,17 +6,20 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test stress check format clean
+.PHONY: run test stress bench check format clean
 .DEFAULT_GOAL := run
 
 run: .venv/run.stamp
 	$(BIN)/python run.py data=synthetic exp_name=quickstart
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n 2 $(TESTS)
 
 stress: .venv/dev.stamp
 	$(BIN)/python -m pytest -m stress $(TESTS)
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.speed
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .

@@ -4,7 +4,7 @@ The same network, split and optimizer as `experiment=course`: a float32 copy of 
 worker, AdamW at a constant rate, the loss read at every step and its running mean shown. `--mended` takes its obvious
 flaws away and nothing else: no worker, and no loss read or averaged at every step. Prints one JSON object.
 
-python benchmarks/plain_loop.py ../shared/quickdraw/bitmap --epochs 10
+python -m benchmarks.plain_loop ../shared/quickdraw/bitmap --epochs 10
 """
 
 import argparse

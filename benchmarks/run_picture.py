@@ -1,6 +1,6 @@
 """Draw the picture of a finished run that the README shows: its curves, and predictions on test drawings.
 
-python benchmarks/run_picture.py outputs/runs/<exp_name>/<folder> docs/images/run.png
+python -m benchmarks.run_picture outputs/runs/<exp_name>/<folder> docs/images/run.png
 """
 
 import argparse

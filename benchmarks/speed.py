@@ -1,7 +1,7 @@
 """Ours against the plain loop, in turn on one machine, several times: medians and ratios, with hardware and versions.
 
-python benchmarks/speed.py                  # every row, into benchmarks/RESULTS.md: make bench
-python benchmarks/speed.py steps fast       # some rows, to the terminal
+python -m benchmarks.speed                  # every row, into benchmarks/RESULTS.md: make bench
+python -m benchmarks.speed steps fast       # some rows, to the terminal
 
 Rows: steps, evaluation, fast, sweep, start. The drawings are those of `--root`. `plain` is benchmarks/plain_loop.py,
 `mended` the same without its obvious flaws (no worker process, no loss read at every step).
@@ -190,7 +190,7 @@ def main() -> None:
     text = f"{table(rows)}\n\n{facts}. Medians of {arguments.repeats}, in turn.\n"
     print(text)
     if not arguments.rows:
-        title = "# Speed\n\n`make bench` (`python benchmarks/speed.py`) made this file.\n\n"
+        title = "# Speed\n\n`make bench` (`python -m benchmarks.speed`) made this file.\n\n"
         (ROOT / "benchmarks" / "RESULTS.md").write_text(title + text, encoding="utf-8")
 
 

@@ -1,7 +1,7 @@
 """How much faster a sweep is on two cores than its jobs one after the other, and what a job costs beside its training.
 
-    python benchmarks/sweep_speed.py                  8 jobs of at least 20 s, real drawings if ../shared has them
-    python benchmarks/sweep_speed.py --seconds 2      the same with short jobs, to try it
+    python -m benchmarks.sweep_speed                  8 jobs of at least 20 s, real drawings if ../shared has them
+    python -m benchmarks.sweep_speed --seconds 2      the same with short jobs, to try it
 
 Both sweeps run the same jobs, one thread each, by the local launcher, so the baseline pays for no import either; their
 weights are compared. The cost of a job is the time from one job's end to the next one's, less the same under Hydra's

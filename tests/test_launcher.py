@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hydra_plugins.quickdraw_cli.command_line import named
 from quickdraw.analysis.__main__ import show_sweep
 from tests.conftest import SMALL
 from tests.program import ROOT, Outcome
@@ -206,11 +207,32 @@ def test_same_settings_run_once_and_more_values_keep_what_is_there(tmp_path: Pat
     assert re.search("^2 jobs in .*: 1 to run$", second.out, re.MULTILINE)
     assert {path: before[path] for path in before} == {path: path.stat().st_mtime_ns for path in before}
     assert len(job_folders(tmp_path)) == 2
-    third = sweep(
-        tmp_path, drawings, "optimizer.lr=0.003", "seed=0", "dropout_rate=0.3,0.4", "hydra.launcher.dry_run=true"
-    )
-    assert "dropout_rate_" not in str(job_folders(tmp_path))
-    assert re.search(r"2 jobs in outputs/multirun/dropout_rate-[0-9a-f]{4}: 2 to run", third.out)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (["-m", "seed=0,1", "optimizer.lr=1e-3"], "seed-6f44"),
+        (["optimizer.lr=1e-3", "seed=0,1,2", "--multirun"], "seed-6f44"),
+        (["seed=5", "optimizer.lr=1e-3", "-m", "seed=0,1", "hydra.launcher.n_jobs=1"], "seed-6f44"),
+        (["-m", "seed=0,1", "optimizer.lr=1e-2"], "seed-e603"),
+        (["-m", "optimizer.lr=1e-3"], "sweep-6f44"),
+        (["-m", "seed=0,1", "exp_name=mine"], None),
+        (["seed=0"], None),
+    ],
+)
+def test_sweep_without_a_name_gets_one_of_its_own(typed: list[str], name: str | None) -> None:
+    """Made of the keys that vary and a hash of the rest: more values go into the same sweep."""
+    added = [each for each in named(typed) if each.startswith("exp_name=") and each not in typed]
+    assert added == ([f"exp_name={name}"] if name else [])
+
+
+def test_preset_that_names_itself_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "grid.yaml").write_text("# @package _global_\nexp_name: my_grid\n")
+    monkeypatch.setattr("hydra_plugins.quickdraw_cli.resolvers.CONF", tmp_path)
+    assert not any("exp_name" in each for each in named(["-m", "experiment=grid", "seed=0,1"]))
+    assert any("exp_name" in each for each in named(["-m", "experiment=none", "seed=0,1"]))
 
 
 def test_folder_names_are_short_and_mean_nothing_to_a_shell(tmp_path: Path) -> None:

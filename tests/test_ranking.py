@@ -84,7 +84,7 @@ def test_setting_that_diverges_with_one_seed_comes_after_those_that_do_not() -> 
     settings = rank([*seeds(FIRST, lr=1), *shaky, run(state="diverged", lr=3, seed=0)])
     assert [setting.name for setting in settings] == ["lr=1", "lr=2", "lr=3"]
     assert math.isnan(settings[2].mean)
-    assert verdict(settings) == "lr=2 diverged with 1 of 3 seeds, lr=1 with fewer."
+    assert verdict(settings) == "lr=2 diverged with 1 of 3 seeds, lr=1 with 0 of 4."
     assert ranking_table(settings).splitlines()[2].endswith("1 diverged")
 
 

@@ -95,9 +95,9 @@ def named(arguments: list[str]) -> list[str]:
         overrides = OverridesParser.create().parse_overrides(typed)
     except HydraException:
         return ["-m", *arguments]  # Hydra will say what is wrong
-    ours = [each for each in overrides if not (each.key_or_group or "").startswith("hydra")]
-    keys = [str(each.key_or_group) for each in ours if each.is_sweep_override()]
-    fixed = {str(each.key_or_group): str(each.input_line) for each in ours if not each.is_sweep_override()}
+    typed_last = {str(each.key_or_group): each for each in overrides if not str(each.key_or_group).startswith("hydra")}
+    keys = [key for key, each in typed_last.items() if each.is_sweep_override()]
+    fixed = {key: str(each.input_line) for key, each in typed_last.items() if not each.is_sweep_override()}
     added = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(quoted, fixed))}]"]
     if not ("exp_name" in fixed or names_itself(fixed.get("experiment", ""))):
         digest = hashlib.sha256("\n".join(sorted(fixed.values())).encode()).hexdigest()[:4]

@@ -40,6 +40,11 @@ class Setting:
         """How many seeds diverged. Their scores would be the worst of all, so the mean of the others flatters."""
         return sum(run.state == "diverged" for run in self.runs)
 
+    @property
+    def diverged_fraction(self) -> float:
+        """The same as a fraction of the seeds that came to an end."""
+        return self.diverged / len(self.runs)
+
     def test_accuracy(self) -> float:
         """Mean over the seeds. For the record: it ranks nothing."""
         values = [run.result["test_accuracy"] for run in self.runs if run.result]
@@ -57,7 +62,7 @@ def rank(runs: Sequence[Run]) -> list[Setting]:
         if run.score is not None or run.state == "diverged":
             groups.setdefault(name(run, keys), []).append(run)
     settings = [Setting(told, group) for told, group in groups.items()]
-    return sorted(settings, key=lambda each: (each.diverged / len(each.runs), -each.mean if each.scores else 0.0))
+    return sorted(settings, key=lambda each: (each.diverged_fraction, -each.mean if each.scores else 0.0))
 
 
 def verdict(settings: Sequence[Setting]) -> str:
@@ -66,11 +71,14 @@ def verdict(settings: Sequence[Setting]) -> str:
     Over the seeds that both have, the differences are compared with zero by Student's t at 95 % (paired: a seed shares
     initial weights, order and dropout masks, so luck cancels in part); with fewer than two common seeds, by Welch's.
     """
-    if len(settings) < 2 or not (settings[0].scores and settings[1].scores):
+    if len(settings) < 2 or not settings[0].scores:
         return ""
     best, second = settings[0], settings[1]
-    if best.diverged < second.diverged:
-        return f"{second.name} diverged with {second.diverged} of {len(second.runs)} seeds, {best.name} with fewer."
+    if best.diverged_fraction < second.diverged_fraction:
+        return (
+            f"{second.name} diverged with {second.diverged} of {len(second.runs)} seeds, "
+            f"{best.name} with {best.diverged} of {len(best.runs)}."
+        )
     common = sorted(best.scores.keys() & second.scores.keys())
     difference = best.mean - second.mean
     if len(common) > 1:

@@ -28,13 +28,17 @@ def text(value: Any) -> str:
 
 
 def job_table(runs: Sequence[Run]) -> str:
-    """Return the runs, best validation score first; then the diverged ones, then those that came to no end."""
+    """Return the runs, best validation score first; then the diverged ones, then those that came to no end.
+
+    There is a column for their states unless all are completed.
+    """
     keys = short(varied(runs))
+    told = any(run.state != "completed" for run in runs)
     ordered = sorted(runs, key=lambda run: (run.score is None, not run.ended, -(run.score or 0.0), run.folder))
     rows = [
         [
             *(run.told(key) for key in keys),
-            run.state,
+            *([run.state] if told else []),
             run.result.get("val_accuracy"),
             run.result.get("val_loss"),
             run.result.get("test_accuracy"),
@@ -43,7 +47,8 @@ def job_table(runs: Sequence[Run]) -> str:
         ]
         for run in ordered
     ]
-    return table([*keys.values(), "state", "val_accuracy", "val_loss", "test_accuracy", "seconds", "folder"], rows)
+    header = [*keys.values(), *(["state"] if told else []), "val_accuracy", "val_loss", "test_accuracy", "seconds"]
+    return table([*header, "folder"], rows)
 
 
 def ranking_table(settings: Sequence[Setting]) -> str:
@@ -57,7 +62,7 @@ def ranking_table(settings: Sequence[Setting]) -> str:
             len(setting.scores),
             sign * setting.mean,
             setting.deviation,
-            f"± {text(setting.half_width)}",
+            "-" if math.isnan(setting.half_width) else f"± {setting.half_width:.4f}",
             setting.test_accuracy(),
             f"{setting.diverged} diverged" if setting.diverged else "",
         ]
