@@ -21,9 +21,6 @@ from quickdraw.analysis.runs import write_summary
 from quickdraw.errors import Interrupted, QuickdrawError, RunError
 from quickdraw.run_folder import RunFolder, explain
 
-# Threads that wait for each other sleep rather than spin, which must be said before torch is imported. On a machine
-# that does something else besides, two threads that spin train 1,500 drawings a second, and two that sleep 5,300.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints a block of its own and exits before we can answer
 resolvers.register()
 logging.raiseExceptions = False  # a full disk must not fill the terminal with the log's own tracebacks
