@@ -281,3 +281,11 @@ def test_asking_about_the_configuration_imports_nothing_heavy(tmp_path: Path, ar
     assert "hydra" in imported
     assert not imported & {"torch", "torchvision", "sklearn", "tensorboard", "optuna", "pandas", "matplotlib", "ray"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_help_that_is_cut_by_head_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} run.py --help | head -1", shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("Train a drawing recogniser")

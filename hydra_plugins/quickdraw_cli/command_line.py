@@ -42,6 +42,9 @@ def call(main: Callable[[], Any]) -> int:
         return 128 + stop.signal_number
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except BrokenPipeError:  # who reads has seen enough: python run.py --help | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
     except Exception as error:
         known = explain(error) or unreadable(sys.argv[1:]) or explained(error)
         if not known:
