@@ -1,21 +1,23 @@
 """Processes that render chunks of strokes to files, as many as there are cores."""
 
 import contextlib
+import dataclasses
 import io
+import json
 import os
-import pickle
 import queue
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from quickdraw.data.official import BYTES_PER_DRAWING
 from quickdraw.data.rasterise import rasterise, rasterise_all
-from quickdraw.data.stroke_files import Chunk
+from quickdraw.data.stroke_files import Chunk, Lines, Offsets
 from quickdraw.errors import DataError, RunError
 from quickdraw.files import atomic_write
 
@@ -89,17 +91,19 @@ class Worker:
         assert self.process.stdin
         assert self.process.stdout
         try:
-            pickle.dump((chunk, path.absolute()), self.process.stdin)
+            self.process.stdin.write(question(chunk, path.absolute()))
             self.process.stdin.flush()
-            answer = pickle.load(self.process.stdout)
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            answer = json.loads(self.process.stdout.readline())
+        except (OSError, ValueError) as error:
             raise RunError(
                 f"a process that rendered strokes ended with {self.process.wait()}, for want of memory perhaps; "
                 "the same command continues"
             ) from error
-        if isinstance(answer, Exception):
-            raise answer
-        return int(answer)
+        if "data_error" in answer:
+            raise DataError(answer["data_error"])
+        if "os_error" in answer:
+            raise OSError(*answer["os_error"])
+        return int(answer["drawings"])
 
     def close(self) -> None:
         """End the process."""
@@ -112,13 +116,31 @@ class Worker:
 
 
 def serve() -> None:
-    """Answer a Worker on standard input and output, until the input ends."""
-    with contextlib.suppress(EOFError, BrokenPipeError, pickle.UnpicklingError):  # the other process was killed
-        while True:
-            chunk, path = pickle.load(sys.stdin.buffer)
-            try:
-                answer: int | Exception = render_chunk(chunk, path)
-            except (DataError, OSError) as error:
-                answer = error
-            sys.stdout.buffer.write(pickle.dumps(answer))
+    """Answer a Worker on standard input and output, a line of JSON each, until the input ends."""
+    for line in sys.stdin.buffer:
+        try:
+            answer: dict[str, Any] = {"drawings": render_chunk(*asked(line))}
+        except DataError as error:
+            answer = {"data_error": str(error)}
+        except OSError as error:
+            answer = {"os_error": [error.errno, error.strerror, str(error.filename)]}
+        with contextlib.suppress(BrokenPipeError):  # the other process was killed
+            sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
             sys.stdout.buffer.flush()
+
+
+def question(chunk: Chunk, path: Path) -> bytes:
+    """Return a chunk and where to render it, as a line of JSON."""
+    values = {field.name: getattr(chunk, field.name) for field in dataclasses.fields(chunk)}  # type: ignore[arg-type]
+    if isinstance(chunk, Offsets):
+        values["arrays"] = [[array.dtype.str, array.shape, array.tolist()] for array in chunk.arrays]
+    return json.dumps([type(chunk).__name__, values, str(path)], default=str).encode() + b"\n"
+
+
+def asked(line: bytes) -> tuple[Chunk, Path]:
+    """Return what `question` was given."""
+    kind, values, path = json.loads(line)
+    if kind == Offsets.__name__:
+        arrays = [np.array(numbers, np.dtype(dtype)).reshape(shape) for dtype, shape, numbers in values["arrays"]]
+        return Offsets(**values | {"arrays": arrays}), Path(path)
+    return Lines(**values | {"path": Path(values["path"])}), Path(path)
