@@ -153,9 +153,11 @@ def test_the_terminal_shows_one_line_an_epoch_and_ends_with_what_comes_next(
 
 
 def test_same_command_gives_the_same_weights_and_another_seed_does_not(run: Run) -> None:
-    weights = [run(*o).folder for o in ((), (), ("seed=1",))]
-    first, second, other = sorted((weights[0] / "outputs/runs/quickdraw").glob("*/weights/*.pth"))
-    assert first.read_bytes() == second.read_bytes() != other.read_bytes()
+    first, again, other = (
+        (run(f"hydra.run.dir={name}", f"seed={seed}").folder / name / "weights/quickdraw_net.pth").read_bytes()
+        for name, seed in (("first", 0), ("again", 0), ("other", 1))
+    )
+    assert first == again != other
 
 
 def test_a_server_needs_nothing_of_ours_but_the_network(finished: Outcome) -> None:
