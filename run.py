@@ -86,7 +86,9 @@ def train_and_test(
             saved=saved,
             stop_signal=stop,
         )
-    result = results.summarise(config, data, net, history, engine.test(net, data.test))
+    tested = engine.predict(net, data.test)
+    tested.write(run.path / "predictions.npz")
+    result = results.summarise(config, data, net, history, tested)
     tracker.finish(net, data, settings.flatten(config), result)
     weights = run.path / "weights" / f"{config['exp_name']}_net.pth"
     write_weights(weights, net, results.describe_weights(config, data, result, environment))

@@ -6,7 +6,8 @@ The way of the data (B drawings a batch, C classes, N drawings in all):
       data.bitmaps          header checked, split by data.split_seed: indices into the mapped files
       data.batches          gathered and scaled: float32 [B, 1, 28, 28] in [0, 1], int64 [B]
       model.convnet         logits float32 [B, C]
-      metrics               one value an example, [B]; averaged over all examples, once
+      metrics               one value an example, [B]
+      predictions           those of a split, [N]: averaged over all examples, once
       engine                `train`: epochs, the best one kept; `test`: the test split, used once
         tracking            TensorBoard, metrics.csv
         checkpoint          what resumes a run

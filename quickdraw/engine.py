@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from quickdraw import metrics
 from quickdraw.data.batches import Batches
 from quickdraw.errors import DivergedError, Interrupted
+from quickdraw.predictions import Predictions
 from quickdraw.progress import Progress, describe
 from quickdraw.schedule import constant
 from quickdraw.seeding import seed_step
@@ -104,8 +105,7 @@ def train(
             "step": (at.epoch + 1) * steps,
             "train_loss": state.losses.double().sum().item() / drawings,
             "train_accuracy": state.correct.sum().item() / drawings,
-            "val_loss": validation["loss"],
-            "val_accuracy": validation["accuracy"],
+            **{f"val_{name}": value for name, value in validation.items()},
             "lr": lr,
             "train_s": at.epoch_s,
             "samples_per_s": drawings / at.epoch_s,
@@ -140,19 +140,24 @@ def training_step(
 
 
 def test(net: nn.Module, batches: Batches) -> dict[str, float]:
-    """Return `loss` and `accuracy`, averaged over the drawings, of the network in eval mode; its mode is restored."""
+    """Return the scores of the network on a split; see `Predictions.scores`."""
+    return predict(net, batches).scores()
+
+
+def predict(net: nn.Module, batches: Batches) -> Predictions:
+    """Return what the network, in eval mode, says of every drawing of a split; its mode is restored."""
     device = next(net.parameters()).device
-    losses, correct = [], []
+    columns: list[tuple[Tensor, ...]] = []
     was_training = net.training
     net.eval()
     with torch.inference_mode():
         for images, labels in batches:
             labels = labels.to(device)
             logits = net(images.to(device))
-            losses.append(metrics.cross_entropy(logits, labels))
-            correct.append(metrics.accuracy(logits, labels))
+            rank, loss = metrics.rank(logits, labels), metrics.cross_entropy(logits, labels)
+            columns.append((labels, logits.argmax(dim=1), rank, metrics.confidence(logits), loss))
     net.train(was_training)
-    return {"loss": torch.cat(losses).double().mean().item(), "accuracy": torch.cat(correct).double().mean().item()}
+    return Predictions(batches.indices, *(torch.cat(column).cpu().numpy() for column in zip(*columns, strict=True)))
 
 
 def check_finite(losses: Tensor, steps_before: int, rate: Callable[[int], float]) -> None:

@@ -1,5 +1,6 @@
 """What a finished run says of itself: the content of `result.json`, and the description of its weights."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,23 +8,23 @@ from torch import nn
 
 from quickdraw import hardware
 from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.predictions import Predictions
 from quickdraw.run_folder import encoded
 from quickdraw.state import Record
 
 
 def summarise(
-    config: Mapping[str, Any], data: Bitmaps, net: nn.Module, history: Sequence[Record], scores: Mapping[str, float]
+    config: Mapping[str, Any], data: Bitmaps, net: nn.Module, history: Sequence[Record], tested: Predictions
 ) -> dict[str, Any]:
-    """Return the content of `result.json`, of the best epoch's weights in `net` and their test `scores`."""
+    """Return the content of `result.json`, of the best epoch's weights in `net` and what it says of the test split."""
     monitor = config["trainer"]["monitor"]
     sign = -1 if monitor.endswith("loss") else 1
     best = max(history, key=lambda record: sign * record[monitor])  # the first of equals, as in training
+    class_accuracy = tested.class_accuracy(len(data.classes))
     train_s = sum(record["train_s"] for record in history)
     return {
-        "test_accuracy": scores["accuracy"],
-        "test_loss": scores["loss"],
-        "val_accuracy": best["val_accuracy"],
-        "val_loss": best["val_loss"],
+        **{f"test_{name}": value for name, value in tested.scores().items()},
+        **{name: value for name, value in best.items() if name.startswith("val_")},
         "best_epoch": best["epoch"],
         "epochs": len(history),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
@@ -32,6 +33,7 @@ def summarise(
         "samples_per_s": len(history) * len(data.train.indices) / train_s,
         "peak_rss_mb": hardware.peak_rss_mb(),
         "classes": data.classes,
+        "test_class_accuracy": [None if math.isnan(value) else value for value in class_accuracy.tolist()],
         "seed": config["seed"],
     }
 
@@ -45,7 +47,7 @@ def describe_weights(
         "model": config["model"]["_target_"],
         "drawings": data.counts(),
         "metrics": {
-            key: result[key] for key in ("test_accuracy", "test_loss", "val_accuracy", "val_loss", "best_epoch")
+            key: value for key, value in result.items() if key.startswith(("test_", "val_")) or key == "best_epoch"
         },
         "config": encoded(config),
         "fingerprints": data.fingerprints,

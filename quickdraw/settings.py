@@ -128,7 +128,7 @@ RULES: dict[str, Rule] = {
     "trainer.precision": choice("auto", "float32", "bfloat16"),
     "trainer.label_smoothing": FRACTION,
     "trainer.grad_clip": POSITIVE_OR_INF,
-    "trainer.monitor": choice("val_accuracy", "val_loss"),
+    "trainer.monitor": choice("val_accuracy", "val_balanced_accuracy", "val_loss"),
     "trainer.patience": number(
         "a whole number from 1 up, or .inf", lambda v: v >= 1 and (v == math.inf or v == int(v))
     ),

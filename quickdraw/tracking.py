@@ -31,6 +31,9 @@ TAGS = {
     "val_loss": "Loss/val",
     "train_accuracy": "Accuracy/train",
     "val_accuracy": "Accuracy/val",
+    "val_balanced_accuracy": "Accuracy/val_balanced",
+    "val_top3_accuracy": "Accuracy/val_top3",
+    "val_top5_accuracy": "Accuracy/val_top5",
     "lr": "Rate/learning_rate",
     "samples_per_s": "Speed/samples_per_s",
 }

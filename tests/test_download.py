@@ -264,14 +264,14 @@ def test_without_a_table_the_file_must_agree_with_its_header(tmp_path: Path, dat
     path = path_of("bitmap")
     table = {("bitmap", "cat"): OfficialFile()}
     with FaultyServer({path: data}) as server, pytest.raises(DownloadError) as caught:
-        download(["cat"], tmp_path, base_url=server.url, table=table, patience=QUICK)
+        download(["cat"], tmp_path, base_url=server.url, table=table, patience=CALM)
     assert message in str(caught.value)
     assert visible(tmp_path) == []
 
 
 def test_a_size_that_nobody_tells_is_refused(tmp_path: Path) -> None:
     with FaultyServer(FILES, always=Reply(chunked=True)) as server, pytest.raises(DownloadError, match="does not tell"):
-        download(["cat"], tmp_path, kind="sketchrnn", base_url=server.url, table=table_of(FILES), patience=QUICK)
+        download(["cat"], tmp_path, kind="sketchrnn", base_url=server.url, table=table_of(FILES), patience=CALM)
 
 
 @pytest.mark.parametrize("hashes", [True, False])
@@ -280,7 +280,7 @@ def test_a_flipped_byte_in_an_npz_is_seen_by_the_hash_or_the_crc(tmp_path: Path,
         FaultyServer(FILES, always=Reply(flip=70_000), hashes=hashes) as server,
         pytest.raises(DownloadError) as caught,
     ):
-        download(["cat"], tmp_path, kind="sketchrnn", base_url=server.url, table=table_of(FILES), patience=QUICK)
+        download(["cat"], tmp_path, kind="sketchrnn", base_url=server.url, table=table_of(FILES), patience=CALM)
     assert ("expected MD5" if hashes else "expected an npz file") in str(caught.value)
 
 
@@ -291,7 +291,7 @@ def test_a_flipped_byte_in_an_npz_is_seen_by_the_hash_or_the_crc(tmp_path: Path,
 def test_limit_fetches_the_first_rows_and_counts_them_in_the_header(tmp_path: Path, header: int) -> None:
     files = {path_of("bitmap"): bitmap(3000, header=header)}
     with FaultyServer(files) as server:
-        (path,) = download(["cat"], tmp_path, limit=100, base_url=server.url, table=table_of(files), patience=QUICK)
+        (path,) = download(["cat"], tmp_path, limit=100, base_url=server.url, table=table_of(files), patience=CALM)
         assert server.sent(path_of("bitmap")) <= 128 + 100 * 784 + header
     assert np.array_equal(np.load(path), np.load(io.BytesIO(files[path_of("bitmap")]))[:100])
 
@@ -299,15 +299,15 @@ def test_limit_fetches_the_first_rows_and_counts_them_in_the_header(tmp_path: Pa
 def test_a_limit_beyond_the_file_takes_it_whole(tmp_path: Path) -> None:
     with FaultyServer(FILES, always=Reply(flip=5000)) as server:
         with pytest.raises(DownloadError, match="expected MD5"):
-            download(["cat"], tmp_path, limit=5000, base_url=server.url, table=table_of(FILES), patience=QUICK)
+            download(["cat"], tmp_path, limit=5000, base_url=server.url, table=table_of(FILES), patience=CALM)
         server.always = GOOD
-        (path,) = download(["cat"], tmp_path, limit=5000, base_url=server.url, table=table_of(FILES), patience=QUICK)
+        (path,) = download(["cat"], tmp_path, limit=5000, base_url=server.url, table=table_of(FILES), patience=CALM)
     assert path.read_bytes() == CAT
 
 
 def test_another_limit_does_not_continue_the_partial_file(tmp_path: Path) -> None:
     with FaultyServer(FILES, {path_of("bitmap"): [Reply(cut=9000), Reply(404)]}) as server:
-        fetch = {"base_url": server.url, "table": table_of(FILES), "patience": QUICK}
+        fetch = {"base_url": server.url, "table": table_of(FILES), "patience": CALM}
         with pytest.raises(DownloadError, match="404"):
             download(["cat"], tmp_path, limit=LIMIT, **fetch)
         (path,) = download(["cat"], tmp_path, **fetch)
@@ -331,9 +331,9 @@ def test_what_is_there_and_not_whole_is_fetched_and_kept_aside(tmp_path: Path, c
     (tmp_path / "cat.npy").write_bytes(content)
     with FaultyServer(FILES, {path_of("bitmap"): [Reply(404)]}) as server:
         with pytest.raises(DownloadError):
-            download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), patience=QUICK)
+            download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), patience=CALM)
         assert (tmp_path / "cat.npy").read_bytes() == content
-        download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), patience=QUICK)
+        download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), patience=CALM)
     assert (tmp_path / "cat.npy").read_bytes() == CAT
     assert (tmp_path / "cat.npy.damaged").read_bytes() == content
 
@@ -342,7 +342,7 @@ def test_every_file_is_tried_and_the_finished_ones_stay(tmp_path: Path) -> None:
     files = {path_of("bitmap", name): bitmap(9, seed) for seed, name in enumerate(["cat", "door", "eye", "moon"])}
     scripts = {path_of("bitmap", name): [Reply(404)] for name in ("cat", "eye")}
     with FaultyServer(files, scripts) as server:
-        fetch = {"base_url": server.url, "table": table_of(files), "patience": QUICK}
+        fetch = {"base_url": server.url, "table": table_of(files), "patience": CALM}
         with pytest.raises(DownloadError) as caught:
             download(["cat", "door", "eye", "moon"], tmp_path, **fetch)
         assert str(caught.value).splitlines()[1] == "2 of 4 files were not fetched: cat, eye"
@@ -392,7 +392,7 @@ def test_waits_double_and_retry_after_is_added(tmp_path: Path) -> None:
 def test_the_proxy_of_the_environment_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultyServer(FILES) as server:
         monkeypatch.setenv("http_proxy", server.url.replace("http://", "http://somebody:secret@"))
-        (path,) = download(["cat"], tmp_path, base_url="http://drawings.invalid", table=table_of(FILES), patience=QUICK)
+        (path,) = download(["cat"], tmp_path, base_url="http://drawings.invalid", table=table_of(FILES), patience=CALM)
     assert path.read_bytes() == CAT
 
 
@@ -408,7 +408,7 @@ def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
     with FaultyServer(FILES) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         url = server.url.replace("http:", "https:")
-        error = failure(["cat"], tmp_path / "data", base_url=url, table=table_of(FILES), patience=QUICK)
+        error = failure(["cat"], tmp_path / "data", base_url=url, table=table_of(FILES), patience=CALM)
     assert "certificate is not trusted" in error
     assert "SSL_CERT_FILE" in error
 
@@ -418,7 +418,7 @@ def test_a_full_disk_is_one_line_and_the_next_call_continues(tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     with FaultyServer(FILES, {path_of("bitmap"): [Reply(cut=9000)]}) as server:
-        fetch = {"base_url": server.url, "table": table_of(FILES), "patience": QUICK}
+        fetch = {"base_url": server.url, "table": table_of(FILES), "patience": CALM}
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
             assert "cannot write cat.npy (No space left on device)" in failure(["cat"], tmp_path, **fetch)

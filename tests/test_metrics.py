@@ -32,3 +32,20 @@ def test_accuracy_is_whether_the_label_has_the_largest_logit_for_each_example(
     hits = metrics.accuracy(torch.from_numpy(logits), torch.from_numpy(labels))
     assert hits.dtype == torch.bool
     assert hits.tolist() == (logits.argmax(axis=1) == labels).tolist()
+
+
+@given(logits=LOGITS, data=st.data())
+def test_rank_is_the_labels_place_in_descending_order_the_first_of_equals_first(
+    logits: np.ndarray, data: st.DataObject
+) -> None:
+    labels = data.draw(arrays.arrays(np.int64, len(logits), elements=st.integers(0, logits.shape[1] - 1)))
+    ranks = metrics.rank(torch.from_numpy(logits), torch.from_numpy(labels))
+    order = np.argsort(-logits, axis=1, kind="stable")
+    assert ranks.tolist() == [row.tolist().index(label) for row, label in zip(order, labels, strict=True)]
+
+
+@given(logits=LOGITS)
+def test_confidence_is_the_largest_probability_for_each_example(logits: np.ndarray) -> None:
+    values = metrics.confidence(torch.from_numpy(logits))
+    shares = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    np.testing.assert_allclose(values.numpy(), (shares / shares.sum(axis=1, keepdims=True)).max(axis=1), rtol=1e-2)

@@ -23,6 +23,9 @@ SCALARS = {
     "Loss/val": "val_loss",
     "Accuracy/train": "train_accuracy",
     "Accuracy/val": "val_accuracy",
+    "Accuracy/val_balanced": "val_balanced_accuracy",
+    "Accuracy/val_top3": "val_top3_accuracy",
+    "Accuracy/val_top5": "val_top5_accuracy",
     "Rate/learning_rate": "lr",
     "Speed/samples_per_s": "samples_per_s",
 }
