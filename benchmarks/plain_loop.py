@@ -46,71 +46,77 @@ def evaluate(net: nn.Module, loader: DataLoader) -> float:
     return correct / total
 
 
-parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("root", type=Path)
-parser.add_argument("--epochs", type=int, default=10)
-parser.add_argument("--batch_size", type=int, default=64)
-parser.add_argument("--max_steps", type=int, default=0, help="steps in an epoch; 0: all")
-parser.add_argument("--threads", type=int, default=0)
-parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--mended", action="store_true")
-parser.add_argument("--device", default="cpu")
-arguments = parser.parse_args()
-if arguments.threads:
-    torch.set_num_threads(arguments.threads)
-torch.manual_seed(arguments.seed)
+def main() -> None:
+    """Train, test, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--max_steps", type=int, default=0, help="steps in an epoch; 0: all")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mended", action="store_true")
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
 
-names = [name for name in DEFAULT_CLASSES if (arguments.root / f"{name}.npy").exists()]
-arrays = [np.load(arguments.root / f"{name}.npy") for name in names]
-pixels, labels = np.concatenate(arrays), np.repeat(np.arange(len(names)), [len(a) for a in arrays])
-del arrays
-parts = train_test_split(pixels, labels, test_size=0.3, random_state=42, stratify=labels)
-halves = train_test_split(parts[1], parts[3], test_size=0.5, random_state=42, stratify=parts[3])
-loaders = [
-    DataLoader(
-        TensorDataset(torch.from_numpy(x).float().div(255).view(-1, 1, 28, 28), torch.from_numpy(y)),
-        arguments.batch_size,
-        shuffle=shuffle,
-        num_workers=0 if arguments.mended else 1,
+    names = [name for name in DEFAULT_CLASSES if (arguments.root / f"{name}.npy").exists()]
+    arrays = [np.load(arguments.root / f"{name}.npy") for name in names]
+    pixels, labels = np.concatenate(arrays), np.repeat(np.arange(len(names)), [len(a) for a in arrays])
+    del arrays
+    parts = train_test_split(pixels, labels, test_size=0.3, random_state=42, stratify=labels)
+    halves = train_test_split(parts[1], parts[3], test_size=0.5, random_state=42, stratify=parts[3])
+    loaders = [
+        DataLoader(
+            TensorDataset(torch.from_numpy(x).float().div(255).view(-1, 1, 28, 28), torch.from_numpy(y)),
+            arguments.batch_size,
+            shuffle=shuffle,
+            num_workers=0 if arguments.mended else 1,
+        )
+        for x, y, shuffle in ((parts[0], parts[2], True), (halves[0], halves[2], False), (halves[1], halves[3], False))
+    ]
+    net = network(len(names), 0.5).to(arguments.device)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-2)
+    criterion = nn.CrossEntropyLoss()
+    train_s, samples, first_step_s, val_accuracy = 0.0, 0, 0.0, []
+    for _ in range(arguments.epochs):
+        net.train()
+        begin, losses = time.perf_counter(), []
+        bar = tqdm(loaders[0])
+        for step, (images, targets) in enumerate(bar, 1):
+            loss = criterion(net(images.to(arguments.device)), targets.to(arguments.device))
+            if not arguments.mended:
+                losses.append(loss.item())
+                bar.set_description(f"training loss {mean(losses):.4f}")
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            samples += len(targets)
+            first_step_s = first_step_s or time.perf_counter() - BEGIN
+            if step == arguments.max_steps:
+                break
+        train_s += time.perf_counter() - begin
+        if not arguments.max_steps:
+            val_accuracy.append(evaluate(net, loaders[1]))
+    begin = time.perf_counter()
+    test_accuracy = evaluate(net, loaders[2])
+    print(
+        json.dumps(
+            {
+                "samples_per_s": samples / train_s,
+                "train_s": train_s,
+                "first_step_s": first_step_s,
+                "total_s": time.perf_counter() - BEGIN,
+                "test_accuracy": test_accuracy,
+                "evaluated_per_s": len(loaders[2].dataset) / (time.perf_counter() - begin),  # type: ignore[arg-type]
+                "val_accuracy": val_accuracy,
+                "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
+            }
+        )
     )
-    for x, y, shuffle in ((parts[0], parts[2], True), (halves[0], halves[2], False), (halves[1], halves[3], False))
-]
-net = network(len(names), 0.5).to(arguments.device)
-optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, weight_decay=1e-2)
-criterion = nn.CrossEntropyLoss()
-train_s, samples, first_step_s, val_accuracy = 0.0, 0, 0.0, []
-for _ in range(arguments.epochs):
-    net.train()
-    begin, losses = time.perf_counter(), []
-    bar = tqdm(loaders[0])
-    for step, (images, targets) in enumerate(bar, 1):
-        loss = criterion(net(images.to(arguments.device)), targets.to(arguments.device))
-        if not arguments.mended:
-            losses.append(loss.item())
-            bar.set_description(f"training loss {mean(losses):.4f}")
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        samples += len(targets)
-        first_step_s = first_step_s or time.perf_counter() - BEGIN
-        if step == arguments.max_steps:
-            break
-    train_s += time.perf_counter() - begin
-    if not arguments.max_steps:
-        val_accuracy.append(evaluate(net, loaders[1]))
-begin = time.perf_counter()
-test_accuracy = evaluate(net, loaders[2])
-print(
-    json.dumps(
-        {
-            "samples_per_s": samples / train_s,
-            "train_s": train_s,
-            "first_step_s": first_step_s,
-            "total_s": time.perf_counter() - BEGIN,
-            "test_accuracy": test_accuracy,
-            "evaluated_per_s": len(loaders[2].dataset) / (time.perf_counter() - begin),  # type: ignore[arg-type]
-            "val_accuracy": val_accuracy,
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000,
-        }
-    )
-)
+
+
+if __name__ == "__main__":
+    main()
