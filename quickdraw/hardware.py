@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from quickdraw import compiler
 from quickdraw.errors import ConfigError
 
 IMPORTED = time.monotonic()
@@ -20,9 +21,10 @@ PACKAGES = ("torch", "numpy", "scikit-learn", "hydra-core", "omegaconf", "tensor
 
 
 def settle(config: dict[str, Any], one_of_many: bool) -> None:
-    """Replace each `auto` in the configuration by what it means here, and set torch's number of threads."""
+    """Replace each `auto` in the configuration by what it means here, and set torch up for it."""
     import torch
 
+    compiler.defer()
     config["device"] = resolve_device(config["device"])
     config["threads"] = resolve_threads(config["threads"], one_of_many)
     config["trainer"]["precision"] = resolve_precision(config["trainer"]["precision"], config["device"])

@@ -109,6 +109,9 @@ RULES: dict[str, Rule] = {
     "model.hidden": whole(1),
     "optimizer.lr": POSITIVE,
     "optimizer.weight_decay": NOT_NEGATIVE,
+    "optimizer.betas": Rule(
+        lambda v: isinstance(v, list) and len(v) == 2 and all(map(FRACTION.holds, v)), "two numbers in [0, 1)"
+    ),
     "optimizer.momentum": FRACTION,
     "optimizer.nesterov": SWITCH,
     "optimizer.fused": SWITCH,

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import nn
 
 from quickdraw.data.batches import Batches
 from quickdraw.data.bitmaps import Bitmaps
@@ -22,7 +23,6 @@ from quickdraw.files import atomic_write
 from quickdraw.progress import describe
 from quickdraw.run_folder import RunFolder, encoded
 from quickdraw.state import Record, Saved
-from quickdraw.vision import import_torchvision
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +99,12 @@ class Tracker:
             features, [classes[label] for label in labels.tolist()], paper_white, tag="training_drawings"
         )
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:64]
-        self.writer.add_image("quickdraw_images", grid(paper_white[order]))
+        self.writer.add_images("quickdraw_images", F.pad(paper_white[order], (1, 1, 1, 1), value=0.8))
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`torch.jit.trace` is deprecated", DeprecationWarning)
-            self.writer.add_graph(net, images[:1])
+            warnings.filterwarnings("ignore", r"`torch\.jit\.trace(_method)?` is deprecated", DeprecationWarning)
+            warnings.filterwarnings("ignore", "The input to trace is already a ScriptModule", UserWarning)
+            traced = torch.jit.trace(net, images[:1], check_trace=False)  # the check takes ten times as long
+            self.writer.add_graph(traced, images[:1])
 
     def _hparams(self, config: Mapping[str, Any], scores: Mapping[str, float]) -> None:
         """Log the settings and the final scores for the HParams dashboard, in the run's own writer: one row a run."""
@@ -118,9 +120,3 @@ class Tracker:
             self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         for tag, value in metrics.items():
             self.writer.add_scalar(tag, value)
-
-
-def grid(images: Tensor) -> Tensor:
-    """Return images float [B, 1, H, W] as one picture, float [3, rows, columns], eight a row."""
-    picture: Tensor = import_torchvision().utils.make_grid(images, nrow=8, padding=2, pad_value=0.8)
-    return picture
