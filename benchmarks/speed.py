@@ -3,7 +3,7 @@
 python -m benchmarks.speed                  # every row, into benchmarks/RESULTS.md: make bench
 python -m benchmarks.speed steps fast       # some rows, to the terminal
 
-Rows: steps, evaluation, fast, sweep, start. The drawings are those of `--root`. `plain` is benchmarks/plain_loop.py,
+Rows: steps, evaluation, fast, sweep, scale, start. The drawings are those of `--root`. `plain` is benchmarks/plain_loop.py,
 `mended` the same without its obvious flaws (no worker process, no loss read at every step).
 """
 
@@ -19,9 +19,12 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
+from benchmarks import scaling
 from quickdraw import hardware
+from quickdraw.data.names import DEFAULT_CLASSES
 
 ROOT = Path(__file__).parents[1]
+OFFICIAL = 1_459_179  # drawings of the ten default classes
 PLAIN = ROOT / "benchmarks" / "plain_loop.py"
 Row = tuple[str, str, str, str, str, str]  # what, plain, mended, ours, ratio, goal
 
@@ -113,6 +116,26 @@ class Bench:
             ("their test accuracy", f"{self.plain_accuracy:.4f}", "", spread(fast["accuracies"]), "", "no less"),
         ]
 
+    def scale(self) -> list[Row]:
+        """All drawings of the ten classes, tiled: seconds to the first step at the second start, and memory."""
+        answers = scaling.measure(list(DEFAULT_CLASSES), OFFICIAL, 300, plain=True, arguments=[])
+        plain, ours = answers["plain"], answers["ours"]
+        return [
+            (
+                f"{OFFICIAL:,} drawings: {what}",
+                f"{plain[key]:,.{digits}f}",
+                "",
+                f"{ours[key]:,.{digits}f}",
+                f"{plain[key] / ours[key]:.1f}",
+                goal,
+            )
+            for what, key, digits, goal in (
+                ("seconds to the first step", "first_step_s", 1, "4 s"),
+                ("anonymous memory, MB", "anonymous_mb", 0, "400 MB"),
+                ("memory with the mapped files, MB", "rss_mb", 0, "1,600 MB"),
+            )
+        ]
+
     def start(self) -> list[Row]:
         """What does not need torch must not wait for it."""
         rows = []
@@ -172,7 +195,7 @@ def table(rows: list[Row]) -> str:
 
 def main() -> None:
     """Run the rows that were asked for."""
-    names = ("steps", "evaluation", "fast", "sweep", "start")
+    names = ("steps", "evaluation", "fast", "sweep", "scale", "start")
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", default=[], metavar="ROW")
     parser.add_argument("--root", type=Path, default=ROOT.parent / "shared" / "quickdraw" / "bitmap")
