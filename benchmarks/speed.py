@@ -1,9 +1,9 @@
-"""Ours against the plain loop, in turn on one machine, several times: medians and ratios, with hardware and versions.
+"""Ours against the plain loop, in turn on one machine, several times: medians and ratios, hardware and versions.
 
 python -m benchmarks.speed                  # every row, into benchmarks/RESULTS.md: make bench
 python -m benchmarks.speed steps fast       # some rows, to the terminal
 
-Rows: steps, evaluation, fast, sweep, scale, start. The drawings are those of `--root`. `plain` is benchmarks/plain_loop.py,
+Rows: steps, evaluation, fast, sweep, scale, start. The drawings are those of `--root`. `plain` is the plain_loop.py beside,
 `mended` the same without its obvious flaws (no worker process, no loss read at every step).
 """
 
