@@ -6,7 +6,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test stress bench check format clean
+.PHONY: run test stress bench notebooks check format clean
 .DEFAULT_GOAL := run
 
 run: .venv/run.stamp
@@ -20,6 +20,9 @@ stress: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.speed
+
+notebooks: .venv/dev.stamp
+	$(BIN)/python -m jupyterlab
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ Figures are made without pyplot, so nothing is kept open and no window or backen
 that a cell ends with.
 """
 
+import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,15 @@ STYLE: Any = {
 }
 
 
+class Picture(Figure):
+    """A figure that a notebook shows by itself: without pyplot it knows a matplotlib Figure by its size alone."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
 @contextmanager
 def figure(width: float, height: float, title: str = "", **grid: Any) -> Iterator[tuple[Figure, Any]]:
     """Make a figure of that size in inches, in the project's style, while the block draws in it.
@@ -39,7 +49,7 @@ def figure(width: float, height: float, title: str = "", **grid: Any) -> Iterato
     `grid` are arguments of `Figure.subplots`; yields the figure and its axes.
     """
     with mpl.rc_context(STYLE):
-        made = Figure(figsize=(width, height), layout="constrained")
+        made = Picture(figsize=(width, height), layout="constrained")
         axes = made.subplots(**grid)
         if title:
             made.suptitle(title, x=0.01, ha="left", fontweight="bold")

@@ -1,6 +1,7 @@
 """One split of the drawings, served in batches."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from quickdraw.data.batches import Batches
+from quickdraw.errors import DataError
 
 SIZES = (5, 1, 9, 4)
 
@@ -85,3 +87,37 @@ def test_starting_in_the_middle_of_an_epoch_serves_the_rest_of_the_same_order(ba
 def test_take_returns_the_drawings_at_some_positions_of_the_split(batches: Batches) -> None:
     images, labels = joined(batches)
     assert equal(batches.take(np.array([16, 0, 3])), (images[[16, 0, 3]], labels[[16, 0, 3]]))
+
+
+@pytest.mark.parametrize("shape", [(784,), (28, 28), (1, 28, 28)])
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy])
+def test_arrays_in_memory_are_served_in_their_order_as_mapped_files_are(
+    shape: tuple[int, ...], convert: Callable[[np.ndarray], Any], files: list[np.ndarray]
+) -> None:
+    order = np.random.default_rng(1).permutation(19)
+    pixels, labels = np.concatenate(files)[order], np.repeat([0, 1, 2, 4], SIZES)[order]  # no drawing of class 3
+    batches = Batches.from_arrays(convert(pixels.reshape(-1, *shape)), convert(labels), batch_size=4)
+    images, served = joined(batches)
+    assert served.tolist() == batches.labels().tolist() == labels.tolist()
+    assert torch.equal(images, torch.from_numpy(pixels.astype(np.float32) / np.float32(255)).view(-1, 1, 28, 28))
+    assert equal(batches.take(np.array([3])), (images[[3]], served[[3]]))
+    shuffled = joined(batches.epoch(seed=0, epoch=0))
+    assert sorted(shuffled[1].tolist()) == sorted(labels.tolist())
+    assert shuffled[1].tolist() != labels.tolist()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "expected"),
+    [
+        (np.zeros((2, 784), np.float32), [0, 1], r"expected images uint8 .* got float32 \[2, 784\]"),
+        (np.zeros((2, 783), np.uint8), [0, 1], r"got uint8 \[2, 783\]"),
+        (np.zeros((0, 784), np.uint8), [], r"got uint8 \[0, 784\]"),
+        (np.zeros((2, 784), np.uint8), [0], r"expected 2 labels, .* got int64 \[1\]"),
+        (np.zeros((2, 784), np.uint8), [0, -1], r"from 0 on, .* one of them -1"),
+        (np.zeros((2, 784), np.uint8), [0.0, 1.0], r"got float64 \[2\]"),
+    ],
+)
+def test_other_arrays_are_refused_in_a_line(images: np.ndarray, labels: list[float], expected: str) -> None:
+    with pytest.raises(DataError, match=expected) as error:
+        Batches.from_arrays(images, labels, batch_size=4)
+    assert "\n" not in str(error.value)

@@ -8,11 +8,13 @@ mapped files, of a training step of 9 ms or more. A worker would have to pickle 
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from quickdraw.errors import DataError
 from quickdraw.seeding import shuffled
 
 
@@ -32,6 +34,30 @@ class Batches:
         self.indices = indices
         self.batch_size = batch_size
         self.balance = balance
+
+    @classmethod
+    def from_arrays(cls, images: Any, labels: Any, batch_size: int) -> "Batches":
+        """Serve drawings that lie in memory, numpy arrays or torch tensors: for data prepared by hand.
+
+        `images` are uint8 [N, 784], [N, 28, 28] or [N, 1, 28, 28], 0 paper, 255 ink; `labels` are whole numbers [N],
+        0 for the first class. They are served in their order. Raises DataError for anything else.
+        """
+        images, labels = np.asarray(images), np.asarray(labels)
+        if images.dtype != np.uint8 or images.shape[1:] not in ((784,), (28, 28), (1, 28, 28)) or not len(images):
+            raise DataError(
+                f"expected images uint8 [N, 784] or [N, 28, 28], got {images.dtype} {list(images.shape)}; "
+                "leave the pixels 0 to 255, each batch is scaled to [0, 1] as it is served"
+            )
+        if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1] or labels.min(initial=0) < 0:
+            raise DataError(
+                f"expected {len(images)} labels, whole numbers from 0 on, got {labels.dtype} {list(labels.shape)}"
+                + (f", one of them {labels.min()}" if labels.dtype.kind == "i" and labels.min(initial=0) < 0 else "")
+            )
+        order = np.argsort(labels, kind="stable")  # a file holds one class, so the drawings are sorted into files
+        counts = np.bincount(labels)
+        places = np.empty(len(order), dtype=np.uint32)
+        places[order] = np.arange(len(order))
+        return cls(np.split(images.reshape(-1, 784)[order], np.cumsum(counts)[:-1]), places, batch_size)
 
     def __len__(self) -> int:
         """Return the number of batches in one pass."""

@@ -33,7 +33,7 @@ class Bitmaps:
     Raises DataError that names every missing or bad file, and the remedy.
 
     Attributes: `classes`, the names in the order of the labels; `train`, `val` and `test`, Batches; `copies`, how many
-    drawings are identical to an earlier one; `fingerprints`, the sha256 of each class's file.
+    drawings are identical to an earlier one; `paths`, each class's file; `fingerprints`, its sha256.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Bitmaps:
     ) -> None:
         """Split the mapped drawings of the classes' files, by `split_seed` or as their publisher did."""
         remove_leftovers(cache, older_than_s=ABANDONED_S)
+        self.paths = dict(paths)
         self.fingerprints = {name: fingerprint(path, cache) for name, path in paths.items()}
         (train, val, test), self.copies = cached_split(
             rows, self.classes, split_seed, list(self.fingerprints.values()), cache, own_split
