@@ -13,6 +13,8 @@ The way of the data (B drawings a batch, C classes, N drawings in all):
         checkpoint          what resumes a run
         weights             what is handed on
 
+Looked at in a notebook: data (`data.look`, `data.gallery`), mistakes (`mistakes`), a training's course (`learning`).
+
 Contracts:
 
 - Whatever is random is a function of (seed, epoch, step) or of data.split_seed (`seeding`), so a checkpoint holds no

@@ -143,7 +143,7 @@ def test_pictures_show_the_numbers_they_are_given(files: list[np.ndarray]) -> No
     medians = figure.axes[0].lines[0].get_xdata()
     assert list(medians) == [np.median(look.ink(file)) for file in files]
     figure = gallery.pairs(files, np.array([[0, 119], [41, 2]]), ["a", "b", "c"])
-    assert [axes.get_title() for axes in figure.axes[:4]] == ["a", "c", "b", "a"]
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c", "a"]
 
 
 def test_a_notebook_shows_a_picture_by_itself(files: list[np.ndarray]) -> None:

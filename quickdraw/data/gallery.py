@@ -39,10 +39,10 @@ def mosaic(rows: Mapping[str, np.ndarray | Sequence[np.ndarray]], title: str = "
 
 
 def pairs(files: Sequence[np.ndarray], places: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Return a sheet of pairs of drawings [k, 2], as `Nearest.pairs` returns them, five a row, with their labels."""
-    flat = places.ravel()
+    """Return a sheet of pairs of drawings [k, 2], as `Nearest.pairs` returns them: one above the other, with labels."""
+    flat = places.T.ravel()
     labels = np.searchsorted(np.cumsum([len(file) for file in files]), flat, side="right")
-    return sheet(pick(files, flat), [classes[label] for label in labels], columns=10)
+    return sheet(pick(files, flat), [classes[label] for label in labels], columns=max(1, len(places)))
 
 
 def counts(drawings: Mapping[str, int], title: str = "Drawings of each class") -> Figure:
