@@ -3,7 +3,7 @@
 python -m benchmarks.speed                  # every row, into benchmarks/RESULTS.md: make bench
 python -m benchmarks.speed steps fast       # some rows, to the terminal
 
-Rows: steps, evaluation, fast, sweep, scale, start. The drawings are those of `--root`. `plain` is the plain_loop.py beside,
+Rows: steps, evaluation, fast, sweep, scale, start. The drawings are those of `--root`. `plain` is plain_loop.py,
 `mended` the same without its obvious flaws (no worker process, no loss read at every step).
 """
 
