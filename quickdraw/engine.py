@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quickdraw import metrics
+from quickdraw.data.augment import augment
 from quickdraw.data.batches import Batches
 from quickdraw.errors import DivergedError, Interrupted
 from quickdraw.predictions import Predictions
@@ -79,6 +80,7 @@ def train(
             for images, labels in batches:
                 images, labels = images.to(device), labels.to(device)
                 seed_step(seed, at.epoch, at.step)
+                images = augment(images, train_batches.augment, seed, at.epoch, at.step)
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor(at.step)
                 logits, loss = training_step(net, optimizer, images, labels, precision, label_smoothing, grad_clip)

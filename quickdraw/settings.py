@@ -89,6 +89,7 @@ POSITIVE = number("a number above 0", lambda v: 0 < v < math.inf)
 POSITIVE_OR_INF = number("a number above 0, or .inf", lambda v: v > 0)
 NOT_NEGATIVE = number("a number from 0 up", lambda v: 0 <= v < math.inf)
 FRACTION = number("a number in [0, 1)", lambda v: 0 <= v < 1)
+PORTION = number("a number in [0, 1]", lambda v: 0 <= v <= 1)
 SWITCH = Rule(lambda v: isinstance(v, bool), "true or false")
 TEXT = Rule(lambda v: isinstance(v, str) and bool(v) and "\0" not in v, "a text that is not empty")
 
@@ -107,6 +108,8 @@ RULES: dict[str, Rule] = {
     "resume": either(TEXT, None),
     "model.dropout_rate": FRACTION,
     "model.hidden": whole(1),
+    "model.stem_stride": whole(1, most=2),
+    "model.width": whole(1),
     "optimizer.lr": POSITIVE,
     "optimizer.weight_decay": NOT_NEGATIVE,
     "optimizer.betas": Rule(
@@ -124,6 +127,7 @@ RULES: dict[str, Rule] = {
     "data.per_class": whole(7),
     "data.download": SWITCH,
     "data.balance": SWITCH,
+    "data.augment": PORTION,
     "data.recognized_only": SWITCH,
     "data.own_split": SWITCH,
     "data.cache": TEXT,
@@ -138,8 +142,8 @@ RULES: dict[str, Rule] = {
     "trainer.checkpoint_every_s": NOT_NEGATIVE,
     "trainer.progress": either(SWITCH, None),
     "schedule.warmup_fraction": FRACTION,
-    "schedule.start_fraction": number("a number in [0, 1]", lambda v: 0 <= v <= 1),
-    "schedule.final_fraction": number("a number in [0, 1]", lambda v: 0 <= v <= 1),
+    "schedule.start_fraction": PORTION,
+    "schedule.final_fraction": PORTION,
 }
 
 

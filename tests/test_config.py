@@ -111,6 +111,7 @@ exp_name=  exp_name=..  exp_name=a/b  exp_name=-a  exp_name=null  exp_name='a b'
 data.root=  data.root=null  data.root=[a]  data.cache=
 data.classes=cat  data.classes=[]  data.classes=[cat]  data.classes=[cat,cat]  data.classes=[cat,1]  data.classes=null
 data.classes=[cat,a/b]  data.classes=[cat,'']  data.classes=[cat,[moon]]  data.classes=every  data.balance=1
+data.augment=1.5  data.augment=-0.1  data.augment=nan  data.augment=true  data.augment=null
 data.batch_size=0  data.batch_size=-1  data.batch_size=1.5  data.batch_size=null  data.batch_size=true
 data.limit_per_class=0  data.limit_per_class=1e3  data.limit_per_class=all
 data.split_seed=-1  data.split_seed=4294967296  data.split_seed=null
@@ -177,7 +178,7 @@ GOOD = """
 optimizer.lr=1e-30  optimizer.lr=1  optimizer.weight_decay=0  dropout_rate=0  dropout_rate=0.999  seed=0
 seed=9223372036854775807  device=cuda:1  device=mps  device=cpu  threads=1  threads=auto  exp_name=a
 exp_name='été_1.0+b-c'
-data.root=/  data.classes=[cat,moon]  data.classes=all  data.balance=true  data.batch_size=1
+data.root=/  data.classes=[cat,moon]  data.classes=all  data.balance=true  data.augment=1  data.batch_size=1
 data.limit_per_class=1  data.limit_per_class=null
 data.split_seed=0  data.split_seed=4294967295  trainer.epochs=1  trainer.precision=bfloat16  trainer.label_smoothing=0
 trainer.grad_clip=inf  trainer.grad_clip=1e-3  trainer.monitor=val_loss  trainer.patience=1  trainer.patience=inf

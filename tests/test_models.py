@@ -18,7 +18,9 @@ from quickdraw.errors import WeightsError
 from quickdraw.model.convnet import ConvNet, load_weights
 from quickdraw.model.layers import Dropout
 from quickdraw.model.mlp import MLP
+from quickdraw.model.resnet18 import ResNet18
 from quickdraw.seeding import seed_step
+from quickdraw.vision import import_torchvision
 from quickdraw.weights import write_weights
 from tests.program import ROOT
 
@@ -72,6 +74,31 @@ def test_every_model_learns_and_gives_features(
     features = net.get_features(picture())  # type: ignore[operator]
     assert features.ndim == 2
     assert len(features) == 4
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_models_file_tells_its_number_of_parameters(composed: Callable[..., dict[str, Any]], model: str) -> None:
+    net: nn.Module = instantiate(composed(f"model={model}")["model"])(num_classes=10)
+    first_line = (ROOT / "conf" / "model" / f"{model}.yaml").read_text().splitlines()[0]
+    assert f" {sum(parameter.numel() for parameter in net.parameters()):,} parameters for ten classes" in first_line
+
+
+def test_resnet18_is_torchvisions_but_for_its_stem() -> None:
+    torch.manual_seed(0)
+    net = ResNet18(num_classes=10).eval()
+    theirs = import_torchvision().models.resnet18(num_classes=10).eval()
+    theirs.conv1, theirs.maxpool = net.stem[0], nn.Identity()
+    for name in ("bn1", "layer1", "layer2", "layer3", "layer4", "fc"):
+        own = {"bn1": net.stem[1], "fc": net.output}
+        getattr(theirs, name).load_state_dict((own.get(name) or net.stages[int(name[-1]) - 1]).state_dict())
+    torch.testing.assert_close(net(picture()), theirs(picture()))
+
+
+@pytest.mark.parametrize(("stride", "sides"), [(1, [28, 28, 14, 7, 4]), (2, [14, 14, 7, 4, 2])])
+def test_resnet18_keeps_the_resolution_that_is_asked_for(stride: int, sides: list[int]) -> None:
+    net, x = ResNet18(stem_stride=stride), picture(1)
+    shapes = [(x := module(x)).shape[-1] for module in (net.stem, *net.stages)]
+    assert shapes == sides
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -23,17 +23,24 @@ class Batches:
 
     `files` are uint8 [n, 784], one a class; `indices` [N] count through all of them in order. A batch is
     (images float32 [B, 1, 28, 28] in [0, 1], labels int64 [B]). With `balance` a training epoch draws every class
-    equally often.
+    equally often; `augment` says how strongly training is to move them (`quickdraw.data.augment`), which is done where
+    the network is and not here.
     """
 
     def __init__(
-        self, files: Sequence[np.ndarray], indices: np.ndarray, batch_size: int, balance: bool = False
+        self,
+        files: Sequence[np.ndarray],
+        indices: np.ndarray,
+        batch_size: int,
+        balance: bool = False,
+        augment: float = 0.0,
     ) -> None:
         self.files = files
         self.starts = np.cumsum([0, *map(len, files)])
         self.indices = indices
         self.batch_size = batch_size
         self.balance = balance
+        self.augment = augment
 
     @classmethod
     def from_arrays(cls, images: Any, labels: Any, batch_size: int) -> "Batches":

@@ -26,8 +26,9 @@ class Bitmaps:
 
     `root` holds one file a class, in any of the spellings of `find_class_file`. `limit_per_class` takes the first rows
     of each (None: all); `classes` may be "all", the official 345; `download` fetches what is missing; with `balance`
-    a training epoch draws every class equally often. The split depends on the drawings and `split_seed` alone,
-    so every run sees the same test drawings. What is expensive to find out about a file (its sha256, identical
+    a training epoch draws every class equally often; `augment` in [0, 1] is the strength of its small movements, as in
+    `quickdraw.data.augment`. The split depends on the drawings and `split_seed` alone, so every run sees the same test
+    drawings. What is expensive to find out about a file (its sha256, identical
     drawings) is kept in the folder `cache`.
 
     Raises DataError that names every missing or bad file, and the remedy.
@@ -45,6 +46,7 @@ class Bitmaps:
         split_seed: int = 42,
         download: bool = False,
         balance: bool = False,
+        augment: float = 0.0,
         cache: str | os.PathLike[str] = "outputs/.cache",
     ) -> None:
         self.classes = expand_classes(classes)
@@ -54,7 +56,7 @@ class Bitmaps:
             fetch(self.classes, Path(root))
         paths = find_files(Path(root), self.classes)
         rows = [file[:limit_per_class] for file in open_files(Path(root), paths)]
-        self._divide(rows, paths, batch_size, split_seed, balance, Path(cache))
+        self._divide(rows, paths, batch_size, split_seed, balance, augment, Path(cache))
 
     def _divide(
         self,
@@ -63,6 +65,7 @@ class Bitmaps:
         batch_size: int,
         split_seed: int,
         balance: bool,
+        augment: float,
         cache: Path,
         own_split: Sequence[Sequence[int]] | None = None,
     ) -> None:
@@ -73,7 +76,7 @@ class Bitmaps:
         (train, val, test), self.copies = cached_split(
             rows, self.classes, split_seed, list(self.fingerprints.values()), cache, own_split
         )
-        self.train = Batches(rows, train, batch_size, balance)
+        self.train = Batches(rows, train, batch_size, balance, augment)
         self.val, self.test = Batches(rows, val, batch_size), Batches(rows, test, batch_size)
 
     def __str__(self) -> str:

@@ -35,6 +35,7 @@ class Strokes(Bitmaps):
         recognized_only: bool = False,
         own_split: bool = False,
         balance: bool = False,
+        augment: float = 0.0,
         cache: str | os.PathLike[str] = "outputs/.cache",
     ) -> None:
         self.classes = expand_classes(classes)
@@ -47,4 +48,5 @@ class Strokes(Bitmaps):
         ]
         paths = dict(zip(self.classes, rendered(sources, limit_per_class, Path(cache)), strict=True))
         own = [source.sizes for source in sources if isinstance(source, SketchRnn)] if own_split else None
-        self._divide(open_files(Path(root), paths), paths, batch_size, split_seed, balance, Path(cache), own)
+        rows = open_files(Path(root), paths)
+        self._divide(rows, paths, batch_size, split_seed, balance, augment, Path(cache), own)

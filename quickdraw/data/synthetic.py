@@ -31,6 +31,7 @@ class Synthetic(Bitmaps):
         limit_per_class: int | None = None,
         split_seed: int = 42,
         balance: bool = False,
+        augment: float = 0.0,
         cache: str | os.PathLike[str] = "outputs/.cache",
     ) -> None:
         root = Path(cache) / f"synthetic-{program()}-{seed}-{per_class}"
@@ -42,7 +43,9 @@ class Synthetic(Bitmaps):
                 buffer = io.BytesIO()
                 np.save(buffer, doodles.draw_class(name, per_class, seed))
                 atomic_write(path, buffer.getvalue())
-        super().__init__(root, classes, batch_size, limit_per_class, split_seed, balance=balance, cache=cache)
+        super().__init__(
+            root, classes, batch_size, limit_per_class, split_seed, balance=balance, augment=augment, cache=cache
+        )
 
 
 def program() -> str:
