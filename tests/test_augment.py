@@ -26,10 +26,10 @@ def pictures(count: int = 8) -> Tensor:
 
 
 def dots(x: int, y: int, count: int = 2000) -> Tensor:
-    """Return equal images of one dot of 2 x 2 pixels, its centre x and y pixels off the images' centre."""
-    images = torch.zeros(count, 1, 28, 28)
-    images[:, :, 13 + y : 15 + y, 13 + x : 15 + x] = 1
-    return images
+    """Return equal images of one soft dot, its centre x and y pixels off the images' centre."""
+    axis = torch.arange(28) - 13.5
+    ink = torch.exp(-((axis - x) ** 2) / 4) * torch.exp(-((axis - y) ** 2) / 4)[:, None]
+    return ink.expand(count, 1, 28, 28)
 
 
 def centres(images: Tensor) -> np.ndarray:
@@ -57,6 +57,10 @@ def test_every_image_of_a_batch_moves_in_its_own_way() -> None:
     assert len({image.numpy().tobytes() for image in moved}) == 50
 
 
+def test_images_are_moved_on_the_device_where_they_are() -> None:
+    assert augment(pictures().to("meta"), 0.5, 0, 0, 0).device.type == "meta"
+
+
 @settings(max_examples=50, deadline=None)
 @given(strength=st.floats(0, 1), step=st.integers(0, 1000), count=st.integers(1, 5))
 def test_pixels_stay_in_0_to_1_and_images_in_their_form(strength: float, step: int, count: int) -> None:
@@ -65,21 +69,21 @@ def test_pixels_stay_in_0_to_1_and_images_in_their_form(strength: float, step: i
         moved = augment(images, strength, 0, 0, step)
         assert (moved.shape, moved.dtype) == (images.shape, torch.float32)
         assert moved.min() >= 0
-        assert moved.max() <= before.max()
+        assert moved.max() <= 1
         assert torch.equal(images, before)
 
 
 @pytest.mark.parametrize("strength", [0.5, 1.0])
 def test_shift_rotation_and_scale_reach_their_limits_and_no_further(strength: float) -> None:
-    middle, right = (centres(augment(dots(x, 0), strength, 0, 0, 0)) for x in (0, 8))
+    middle, right = (centres(augment(dots(x, 0), strength, 0, 0, 0)) for x in (0, 6))
     arm = right - middle  # both batches moved alike
     for movement, limit in (
         (middle[:, 0], strength * SHIFT_PIXELS),
         (middle[:, 1], strength * SHIFT_PIXELS),
         (np.degrees(np.arctan2(arm[:, 1], arm[:, 0])), strength * ROTATION_DEGREES),
-        (np.log(np.hypot(arm[:, 0], arm[:, 1]) / 8), strength * math.log(SCALE)),
+        (np.log(np.hypot(arm[:, 0], arm[:, 1]) / 6), strength * math.log(SCALE)),
     ):
-        assert np.abs(movement).max() <= 1.1 * limit  # a dot's centre is known to a few hundredths of a pixel
+        assert np.abs(movement).max() <= 1.05 * limit  # pixels tell a dot's centre nearly
         assert movement.max() > 0.9 * limit
         assert movement.min() < -0.9 * limit
 

@@ -150,6 +150,8 @@ def test_a_bad_value_is_refused_with_its_key(composed: Compose, override: str) -
         ("model=mlp", "model.hidden=1.5"),
         ("optimizer=sgd", "optimizer.momentum=1"),
         ("optimizer=sgd", "optimizer.nesterov=maybe"),
+        ("model=resnet18", "model.stem_stride=3"),
+        ("model=small_resnet", "model.width=0"),
         ("data=synthetic", "data.per_class=6"),
         ("data=synthetic", "data.seed=-1"),
         ("data=strokes", "data.own_split=1"),

@@ -56,10 +56,10 @@ def test_every_model_learns_and_gives_features(
     composed: Callable[..., dict[str, Any]], model: str, num_classes: int
 ) -> None:
     torch.manual_seed(0)
-    net: nn.Module = instantiate(composed(f"model={model}")["model"])(num_classes=num_classes)
+    net: nn.Module = instantiate(composed(f"model={model}", "dropout_rate=0")["model"])(num_classes=num_classes)
     labels = torch.tensor([0, num_classes - 1, 0, 1])
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    before = F.cross_entropy(net.eval()(picture()), labels)
+    losses = list[float]()
     net.train()
     for _ in range(10):
         logits = net(picture())
@@ -68,9 +68,9 @@ def test_every_model_learns_and_gives_features(
         loss.backward()
         assert all(parameter.grad is not None for parameter in net.parameters())
         optimizer.step()
-    net.eval()
-    assert logits.shape == (4, num_classes)
-    assert F.cross_entropy(net(picture()), labels) < before
+        losses.append(loss.item())
+    assert logits.shape == net.eval()(picture()).shape == (4, num_classes)
+    assert losses[-1] < 0.9 * losses[0]
     features = net.get_features(picture())  # type: ignore[operator]
     assert features.ndim == 2
     assert len(features) == 4

@@ -17,8 +17,8 @@ def augment(images: Tensor, strength: float, seed: int, epoch: int, step: int) -
     """Return a batch, float [B, C, N, N] in [0, 1], with each image shifted, turned and scaled by a chance of its own.
 
     The chance is a function of (seed, epoch, step) alone, the same on every device. `strength` in [0, 1] scales the
-    largest movements; 0 returns the images themselves. What is moved out is lost, paper comes in, and pixels are
-    interpolated bilinearly. Takes 0.4 ms for 128 drawings on one thread, of a training step of 8 ms or more.
+    largest movements; 0 returns the images themselves. What is moved out is lost, and paper comes in. Takes 1.0 ms for
+    128 drawings on one thread, of a training step of 8 ms or more.
     """
     if not strength:
         return images
@@ -28,7 +28,10 @@ def augment(images: Tensor, strength: float, seed: int, epoch: int, step: int) -
     axis = (torch.arange(size, device=images.device) * 2 + 1) / size - 1  # the pixels' centres in [-1, 1]
     places = torch.stack([axis.repeat(size), axis.repeat_interleave(size), torch.ones(size**2, device=images.device)])
     grid = (matrices.view(-1, 3) @ places).view(-1, 2, size, size).permute(0, 2, 3, 1)
-    return F.grid_sample(images, grid, align_corners=False).clamp_(0, 1)
+    # Bilinear interpolation takes 0.5 ms less, but blurs the lines, and no drawing that is to be recognised is blurred:
+    # validation accuracy on 345 classes 0.444 instead of 0.457 (ConvNet, 10 epochs). Apple's GPUs have no bicubic one.
+    mode = "bilinear" if images.device.type == "mps" else "bicubic"
+    return F.grid_sample(images, grid, mode=mode, align_corners=False).clamp_(0, 1)
 
 
 def movements(count: int, strength: float, size: int, seed: int, epoch: int, step: int) -> np.ndarray:

