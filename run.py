@@ -56,6 +56,7 @@ def train_and_test(
     """Train and test what the configuration describes; return the content of `result.json`."""
     from quickdraw import engine, hardware, results, seeding  # torch: 1.2 s, so only when the settings are good
     from quickdraw.checkpoint import Checkpoints
+    from quickdraw.data.resident import resident
     from quickdraw.tracking import Tracker
     from quickdraw.weights import write_weights
 
@@ -78,8 +79,8 @@ def train_and_test(
         history = instantiate(config["trainer"], _convert_="all")(
             net,
             optimizer,
-            data.train,
-            data.val,
+            resident(data.train, config["device"]),
+            resident(data.val, config["device"]),
             seed=config["seed"],
             on_epoch=tracker.epoch,
             save=checkpoints.save,

@@ -5,6 +5,7 @@ The way of the data (B drawings a batch, C classes, N drawings in all):
     data/<class>.npy        uint8 [N, 784], 0 paper, 255 ink: mapped into memory, never copied as a whole
       data.bitmaps          header checked, split by data.split_seed: indices into the mapped files
       data.batches          gathered and scaled: float32 [B, 1, 28, 28] in [0, 1], int64 [B]
+      data.resident         on a GPU, the same from its own memory
       data.augment          training batches alone, where asked for: moved a little, on the network's device
       model.convnet         logits float32 [B, C]
       metrics               one value an example, [B]

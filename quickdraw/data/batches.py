@@ -100,11 +100,14 @@ class Batches:
 
     def _gather(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
         labels = self._labels(indices)
+        images = torch.from_numpy(self._pixels(indices, labels)).view(-1, 1, 28, 28).float().div_(255)
+        return images, torch.from_numpy(labels)
+
+    def _pixels(self, indices: np.ndarray, labels: np.ndarray) -> np.ndarray:
         pixels = np.empty((len(indices), 28 * 28), dtype=np.uint8)
         for i, (label, row) in enumerate(zip(labels.tolist(), (indices - self.starts[labels]).tolist(), strict=True)):
             pixels[i] = self.files[label][row]
-        images = torch.from_numpy(pixels).view(-1, 1, 28, 28).float().div_(255)
-        return images, torch.from_numpy(labels)
+        return pixels
 
 
 def balanced(indices: np.ndarray, starts: np.ndarray, seed: int, epoch: int) -> np.ndarray:
