@@ -38,7 +38,7 @@ def list_runs(outputs: Path, exp_name: str, sort: str, reverse: bool) -> Answer:
     present = [run for run in runs if keys[sort](run) not in (None, "")]
     downwards = sort == "started" or "accuracy" in sort or sort == "samples_per_s"
     ordered = sorted(present, key=lambda run: order(keys[sort](run)), reverse=downwards != reverse)
-    ordered += [run for run in runs if run not in present]
+    ordered += [run for run in runs if keys[sort](run) in (None, "")]
     score = metric(runs)
     columns = list(dict.fromkeys([score, "test_accuracy", "seconds"]))
     if sort not in (*columns, *FIRST_KEYS):

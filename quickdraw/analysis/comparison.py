@@ -87,11 +87,11 @@ class Comparison:
             return f"A and B are right on the same ones of the {count:,} test drawings."
         better, worse, difference = ("B", "A", self.difference) if b > a else ("A", "B", -self.difference)
         low, high = difference - self.half_width, difference + self.half_width
-        evidence = f"(95 %: {low:+.4f} to {high:+.4f}; McNemar's test: p = {told_p(self.p)})"
+        evidence = f"(95 %: {low:+.4f} to {high:+.4f}; McNemar's test: {told_p(self.p)})"
         if self.p < SURE:
             return (
                 f"{better} is better than {worse} by {difference:.4f} of the {count:,} test drawings {evidence}: "
-                "that is no chance of the drawings. Whether its settings are better, more seeds tell."
+                "more than the luck of these drawings. Whether its settings are better, more seeds tell."
             )
         lead = f"{better} leads {worse} by {difference:.4f}" if a != b else "A and B are right equally often"
         return f"{lead} {evidence}: the two cannot be told apart on these {count:,} test drawings."
@@ -155,8 +155,8 @@ def mcnemar(only_a: int, only_b: int) -> float:
 
 
 def told_p(p: float) -> str:
-    """Return a p as it is read."""
-    return f"{p:.2g}" if p >= 0.0001 else "less than 0.0001"
+    """Return a p as it is read: `p = 0.023`."""
+    return f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"
 
 
 def told_state(run: Run) -> str:

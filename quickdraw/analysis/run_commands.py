@@ -97,8 +97,8 @@ def compare_runs(first: str, second: str, outputs: Path) -> Answer:
             [f"class (the {len(few)} of {len(classes)} that differ most)" if few != classes else "class", *header[1:]],
             few,
         ),
-        f"{len(compared.a.label):,} test drawings: {both:,} right in both, {only_a:,} in A alone, {only_b:,} in B alone, "
-        f"{none:,} in neither",
+        f"{len(compared.a.label):,} test drawings: {both:,} right in both, {only_a:,} in A alone, {only_b:,} in B "
+        f"alone, {none:,} in neither",
         compared.verdict(),
     ]
     data = {

@@ -41,8 +41,10 @@ def say_in_colours(parts: Sequence[Table | str]) -> None:
             shown.add_column(Text(name), justify="right" if numeric else "left")
         for row in part.cells:
             shown.add_row(*(Text(cell, style=STATES.get(cell, "")) for cell in row))
-        width = max(console.width, console.measure(shown).minimum)  # a folder's name cut in two is of no use
-        console.print(shown, width=width, crop=False)
+        wanted = console.measure(shown, options=console.options.update(width=10_000)).maximum
+        if wanted > console.width:
+            shown.width = wanted  # the terminal breaks the line, but half a folder's name would be of no use
+        console.print(shown, crop=False)
 
 
 def plain(value: Any) -> Any:

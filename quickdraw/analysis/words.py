@@ -18,7 +18,7 @@ def effects_in_words(runs: Sequence[Run]) -> str:
     if known.empty:
         return "No two runs differ in their luck alone, so luck cannot be told from effect: more seeds would tell."
     parts = [
-        f"{row.setting} explains {percent(row.share)} of the spread (p = {told_p(row.p)}), "
+        f"{row.setting} explains {percent(row.share)} of the spread ({told_p(row.p)}), "
         f"best at {row.best}, by {row.difference:.4f} over {row.worst}"
         for row in known.itertuples()
         if row.p < SURE
@@ -45,7 +45,7 @@ def interaction_in_words(runs: Sequence[Run]) -> str:
     if math.isnan(share):
         return f"{told} Without more seeds that cannot be told from luck."
     chance = "" if p < SURE else ", which may be chance"
-    return f"{told} Together they explain {percent(share)} beyond the sum of each (p = {told_p(p)}){chance}."
+    return f"{told} Together they explain {percent(share)} beyond the sum of each ({told_p(p)}){chance}."
 
 
 def percent(share: float) -> str:
