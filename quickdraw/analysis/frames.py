@@ -66,14 +66,16 @@ def ranking_frame(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="rank"))
 
 
-def curve_frame(runs: Sequence[Run]) -> pd.DataFrame:
+def curve_frame(runs: Sequence[Run], most: int | None = None) -> pd.DataFrame:
     """Return one row an epoch of each run: its `setting`, `seed` and `folder`, and the columns of its `metrics.csv`.
 
-    `seconds` is the time spent in training until the end of that epoch. A run without epochs has no row.
+    `seconds` is the time spent in training until the end of that epoch. A run without epochs has no row; of more than
+    `most` runs only the best have (None: all).
     """
     names = setting_names(runs)
+    best = sorted(runs, key=lambda run: (run.score is None, -(run.score or 0.0)))[:most]
     frames = []
-    for run in runs:
+    for run in runs if len(best) == len(runs) else best:
         try:
             frame = pd.read_csv(run.folder / "metrics.csv")
         except (OSError, ValueError):  # none was ended; or it is no table

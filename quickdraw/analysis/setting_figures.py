@@ -32,10 +32,12 @@ def effects_figure(runs: Sequence[Run]) -> Figure | None:
         for spot, (_, effect) in zip(axes.flat, frame.iterrows(), strict=False):
             own = values[values["setting"] == effect["setting"]].reset_index(drop=True)
             labels = columns[effect["setting"]]
-            for run, code in zip(runs, labels.cat.codes, strict=True):
-                if run.result:
-                    jitter = 0.3 * (hash_fraction(run) - 0.5)
-                    spot.plot(code + jitter, run.result[score], "o", color=GREY, markersize=3, zorder=1)
+            dots = [
+                (code + 0.3 * (hash_fraction(run) - 0.5), run.result[score])
+                for run, code in zip(runs, labels.cat.codes, strict=True)
+                if run.result
+            ]
+            spot.plot(*zip(*dots, strict=True), "o", color=GREY, markersize=3, zorder=1)
             errors = (own["high"] - own[score]).fillna(0)
             spot.errorbar(own.index, own[score], yerr=errors, fmt="D-", color=COLORS[0], capsize=3, markersize=5)
             ticks = [clear(value, 14) for value in own["value"]]
