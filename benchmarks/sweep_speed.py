@@ -52,7 +52,7 @@ def main() -> None:
 
         short = [*data, "data.limit_per_class=100", "trainer.epochs=1"]
         sweep(folder / "warm", SHORT_JOBS, *short, "hydra/launcher=basic", "hydra/sweeper=basic")
-        sweep(folder / "forked", SHORT_JOBS, *short, "hydra.launcher.n_jobs=1")
+        sweep(folder / "forked", SHORT_JOBS, *short, "hydra.launcher.n_jobs=1", "hydra.launcher.report=false")
         warm, forked = interval(folder / "warm"), interval(folder / "forked")
         print(f"a short job: {warm:.2f} s in a warm process, {forked:.2f} s in its own: {forked - warm:+.2f} s")
 

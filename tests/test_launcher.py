@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hydra_plugins.quickdraw_cli.command_line import named
-from quickdraw.analysis.__main__ import show_sweep
+from quickdraw.analysis.runs import write_summary
 from tests.conftest import SMALL
 from tests.program import ROOT, Outcome
 from tests.sweeps import (
@@ -155,7 +155,7 @@ def test_summary_is_right_after_the_parent_was_killed_and_can_be_made_again(tmp_
     assert [row["optimizer.lr"] for row in rows] == ["0.001", "0.002", "0.003"]
     text = path.read_bytes()
     path.unlink()
-    show_sweep(path.parent)
+    write_summary(path.parent)
     assert path.read_bytes() == text
 
 
@@ -247,7 +247,7 @@ def test_folder_names_are_short_and_mean_nothing_to_a_shell(tmp_path: Path) -> N
 def test_works_from_another_folder_and_survives_the_death_of_its_server(tmp_path: Path, drawings: Path) -> None:
     """A true `python run.py`, whose jobs are forked from a server of its own."""
     command = [sys.executable, str(ROOT / "run.py"), "-m", f"data.root={drawings}", *SMALL, "hydra.launcher.n_jobs=2"]
-    command += ["trainer.epochs=15", "seed=0,1,2"]
+    command += ["hydra.launcher.report=false", "trainer.epochs=15", "seed=0,1,2"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as parent:
         two_jobs(tmp_path)
         os.kill(server_of(parent.pid), signal.SIGKILL)

@@ -31,7 +31,7 @@ from tests.sweeps import (
 )
 
 pytestmark = pytest.mark.stress
-COMMAND = [sys.executable, str(ROOT / "run.py"), "-m", "hydra.launcher.n_jobs=2"]
+COMMAND = [sys.executable, str(ROOT / "run.py"), "-m", "hydra.launcher.n_jobs=2", "hydra.launcher.report=false"]
 GRID = ("optimizer.lr=0.002,0.005", "seed=0,1,2,3", "trainer.epochs=20", "trainer.checkpoint_every_s=0.05")
 
 

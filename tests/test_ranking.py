@@ -70,13 +70,13 @@ def test_equal_differences_are_no_proof() -> None:
 def test_nothing_to_compare_is_no_verdict() -> None:
     assert verdict(rank(seeds(FIRST))) == ""
     assert verdict(rank([])) == ""
-    assert "(all the same)" in ranking_table(rank(seeds(FIRST)))
+    assert "(all the same)" in str(ranking_table(rank(seeds(FIRST))))
 
 
 def test_loss_ranks_from_below() -> None:
     runs = [run(score, trainer__monitor="val_loss", lr=lr) for score, lr in ((0.9, 1), (0.8, 2))]
     assert [setting.name for setting in rank(runs)] == ["lr=1", "lr=2"]
-    assert "0.1000" in ranking_table(rank(runs)).splitlines()[1]
+    assert "0.1000" in str(ranking_table(rank(runs))).splitlines()[1]
 
 
 def test_setting_that_diverges_with_one_seed_comes_after_those_that_do_not() -> None:
@@ -85,7 +85,7 @@ def test_setting_that_diverges_with_one_seed_comes_after_those_that_do_not() -> 
     assert [setting.name for setting in settings] == ["lr=1", "lr=2", "lr=3"]
     assert math.isnan(settings[2].mean)
     assert verdict(settings) == "lr=2 diverged with 1 of 3 seeds, lr=1 with 0 of 4."
-    assert ranking_table(settings).splitlines()[2].endswith("1 diverged")
+    assert str(ranking_table(settings)).splitlines()[2].endswith("1 diverged")
 
 
 def test_failed_runs_rank_nowhere_and_are_all_listed() -> None:
@@ -97,7 +97,7 @@ def test_failed_runs_rank_nowhere_and_are_all_listed() -> None:
     ]
     assert len(rank(runs)) == 2
     text = report(runs)
-    assert [line.split()[1] for line in job_table(runs).splitlines()[1:]] == [
+    assert [line.split()[1] for line in str(job_table(runs)).splitlines()[1:]] == [
         "completed", "diverged", "failed", "interrupted",
     ]  # fmt: skip
     failures = text[text.index("\nfailed") :].splitlines()[2:]

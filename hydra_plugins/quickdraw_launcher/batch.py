@@ -15,10 +15,11 @@ REFRESH_S = 0.5
 
 
 class Batch:
-    """Some jobs of one sweep, each folder's once. `runs` tells how each stands."""
+    """Some jobs of one sweep, each folder's once. `runs` tells how each stands; `report` asks for pictures after."""
 
-    def __init__(self, sweep: Sweep, plans: Iterable[Plan]) -> None:
+    def __init__(self, sweep: Sweep, plans: Iterable[Plan], report: bool = True) -> None:
         self.sweep = sweep
+        self.report = report
         self.plans = {plan.folder: plan for plan in plans}
         self.runs = {folder: plan.run() for folder, plan in self.plans.items()}
         self.todo = [plan for folder, plan in self.plans.items() if not self.runs[folder].ended]
@@ -73,6 +74,8 @@ class Batch:
             self.runs = {folder: plan.run() for folder, plan in self.plans.items()}
         summary = write_summary(self.sweep.folder)
         print(f"\n{report(list(self.runs.values()))}\n\nall of it: {summary}", flush=True)
+        if self.report:
+            self._draw()
         self._conclude(stopped)
 
     def _start(self, view: View) -> None:
@@ -97,6 +100,13 @@ class Batch:
     def _ended(self, run: Run, view: View) -> None:
         self.runs[run.folder] = run
         view.ended(run)
+
+    def _draw(self) -> None:
+        from quickdraw.analysis.page import leave_report  # pandas and matplotlib, when the jobs are done
+
+        page = leave_report(self.sweep.folder)
+        if page:
+            print(f"look at it: {page}", flush=True)
 
     def _conclude(self, stopped: Interrupted | None) -> None:
         count = len(self.runs)

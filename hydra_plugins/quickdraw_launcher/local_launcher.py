@@ -20,12 +20,13 @@ from quickdraw.errors import ConfigError
 class LocalLauncher(Launcher):
     """Runs the jobs of a sweep in processes of this machine. The arguments are explained in its yaml file."""
 
-    def __init__(self, n_jobs: int | str, fail_fast: bool, dry_run: bool) -> None:
+    def __init__(self, n_jobs: int | str, fail_fast: bool, dry_run: bool, report: bool = True) -> None:
         if n_jobs != "auto" and not (type(n_jobs) is int and n_jobs >= 1):
             raise ConfigError(f"hydra.launcher.n_jobs: expected auto or a whole number from 1 up, got {n_jobs!r}")
         self.n_jobs = n_jobs
         self.fail_fast = fail_fast
         self.dry_run = dry_run
+        self.report = report
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives every launcher."""
@@ -47,7 +48,7 @@ class LocalLauncher(Launcher):
             plans.append(self.plan(list(overrides), number))
             if not plans[-1].run().ended:
                 sweep.pool.warm_up()  # it imports torch while we compose the others
-        batch = Batch(sweep, plans)
+        batch = Batch(sweep, plans, self.report)
         if self.dry_run:
             print(batch.preview())
             return []

@@ -1,35 +1,70 @@
-"""`python -m quickdraw.analysis sweep FOLDER`: the table of a sweep, from its job folders alone."""
+"""Look at runs: which there are, what one of them left, how a sweep ended, and where two of them differ."""
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from quickdraw.analysis.runs import read_runs, write_summary
-from quickdraw.analysis.tables import report
-from quickdraw.errors import QuickdrawError, RunError
+from quickdraw.errors import ConfigError, QuickdrawError
 
 
-def main() -> int:
-    """Run the command; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m quickdraw.analysis", description=__doc__)
-    commands = parser.add_subparsers(required=True)
-    sweep = commands.add_parser("sweep", help="rebuild summary.csv of a sweep and print its ranking")
-    sweep.add_argument("folder", type=Path, help="outputs/multirun/<exp_name>")
-    arguments = parser.parse_args()
+class Parser(argparse.ArgumentParser):
+    """Tells a wrong argument as every other error: in one line, with exit code 1."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see --help")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    common = Parser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print JSON, for programs")
+    common.add_argument("--outputs", type=Path, default=Path("outputs"), metavar="FOLDER", help="default: outputs")
+    parser = Parser(prog="python -m quickdraw.analysis", description=__doc__)
+    commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND", parser_class=Parser)
+    a_run = "its folder, or the beginning of the folder's name"
+
+    listing = commands.add_parser("list", parents=[common], help="the runs, newest first")
+    listing.add_argument("--sort", default="started", metavar="KEY", help="a metric (best first) or a setting")
+    listing.add_argument("--reverse", action="store_true", help="the other way round")
+    listing.add_argument("--exp", default="*", metavar="NAME", help="only runs of this exp_name, or pattern")
+
+    show = commands.add_parser("show", parents=[common], help="settings, epochs, results and classes of one run")
+    show.add_argument("run", metavar="RUN", help=a_run)
+
+    sweep = commands.add_parser("sweep", parents=[common], help="a sweep's ranking; makes summary.csv and report.html")
+    sweep.add_argument("folder", metavar="FOLDER", help="outputs/multirun/<exp_name>, or its name alone")
+
+    compare = commands.add_parser("compare", parents=[common], help="two runs on the same test drawings")
+    compare.add_argument("run", metavar="RUN", help=a_run)
+    compare.add_argument("other", metavar="RUN", help="likewise")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code: 0 done, 1 error."""
     try:
-        print(show_sweep(arguments.folder))
+        options = arguments().parse_args(argv)
+        from quickdraw.analysis import commands, run_commands, terminal  # numpy: --help is quicker without
+
+        if options.command == "list":
+            answer = commands.list_runs(options.outputs, options.exp, options.sort, options.reverse)
+        elif options.command == "show":
+            answer = run_commands.show_run(options.run, options.outputs)
+        elif options.command == "sweep":
+            answer = commands.show_sweep(options.folder, options.outputs)
+        else:
+            answer = run_commands.compare_runs(options.run, options.other, options.outputs)
+        terminal.say(answer, options.json)
+        sys.stdout.flush()
     except QuickdrawError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # who reads has seen enough: ... list | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0
-
-
-def show_sweep(folder: Path) -> str:
-    """Rebuild `summary.csv` in a sweep's folder and return what to print of it."""
-    runs = read_runs(folder)
-    if not runs:
-        raise RunError(f"{folder}: expected a sweep's folder, with one folder a job; there is no job in it")
-    return f"{report(runs)}\n\nwritten to {write_summary(folder)}"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ KILLED = "its process was killed"
 class Run:
     """One run. `settings` is its flat configuration; `result` is empty until the run is completed.
 
-    `state` is new, running, completed, interrupted, failed, diverged or pruned; `reason` says why.
+    `state` is new, running, completed, interrupted, failed, diverged or pruned; `reason` says why; `started` is the
+    time when it began, empty if it never did.
     """
 
     folder: Path
@@ -29,6 +30,7 @@ class Run:
     state: str
     reason: str
     result: dict[str, Any]
+    started: str = ""
 
     @property
     def ended(self) -> bool:
@@ -68,7 +70,8 @@ def read_run(folder: Path) -> Run:
         state, reason = "completed", ""
     elif state in ("running", "completed") and not running:  # a run is completed when its result is there
         state, reason = "interrupted", KILLED
-    return Run(run.path, flatten(decoded(run.status.get("config", {}))), state, reason, result)
+    settings = flatten(decoded(run.status.get("config", {})))
+    return Run(run.path, settings, state, reason, result, str(run.status.get("started", "")))
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -83,7 +86,8 @@ def varied(runs: Sequence[Run]) -> dict[str, str]:
     (`model.dropout_rate` reads `dropout_rate`). `auto` is no value of its own, for it means one of the others.
     """
     known = [run for run in runs if run.settings]
-    columns = {key: tuple(run.told(key) for run in known) for run in known for key in run.settings}
+    every = dict.fromkeys(key for run in known for key in run.settings)
+    columns = {key: tuple(run.told(key) for run in known) for key in every}
     differing = {key for key, column in columns.items() if len({*column} - {"auto"}) > 1}
     choices = {key.removesuffix("_target_") for key in differing if key.endswith("._target_")}
     kept: dict[tuple[str, tuple[str, ...]], str] = {}

@@ -2,32 +2,56 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from quickdraw.analysis.ranking import Setting, rank, verdict
 from quickdraw.analysis.runs import Run, named, short, varied
 
 
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header. `str()` aligns the columns, numbers to the right, text to the left."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """Every value as text."""
+        return [[text(value) for value in row] for row in self.rows]
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Whether each column holds numbers alone."""
+        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.header)
+        return [all(isinstance(v, int | float) or v is None for v in column) for column in columns]
+
+    def __str__(self) -> str:
+        cells, numeric = self.cells, self.numeric
+        widths = [max(map(len, column)) for column in zip(self.header, *cells, strict=True)]
+        aligned = [
+            "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True)).rstrip()
+            for row in (self.header, *cells)
+        ]
+        return "\n".join(aligned)
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return rows as aligned columns: numbers to the right, text to the left."""
-    cells = [[text(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    numeric = [all(isinstance(v, int | float) or v is None for v in column) for column in zip(*rows, strict=True)]
-    aligned = [
-        "  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True)).rstrip()
-        for row in (header, *cells)
-    ]
-    return "\n".join(aligned)
+    """Return rows as aligned columns."""
+    return str(Table(header, rows))
 
 
 def text(value: Any) -> str:
-    """Return a cell: four digits after the point, a dash for what is not known."""
+    """Return a cell: four digits after the point (none for a thousand and more), a dash for what is not known."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 1000 else f"{value:.0f}"
+    return str(value)
 
 
-def job_table(runs: Sequence[Run]) -> str:
+def job_table(runs: Sequence[Run]) -> Table:
     """Return the runs, best validation score first; then the diverged ones, then those that came to no end.
 
     There is a column for their states unless all are completed.
@@ -48,10 +72,10 @@ def job_table(runs: Sequence[Run]) -> str:
         for run in ordered
     ]
     header = [*keys.values(), *(["state"] if told else []), "val_accuracy", "val_loss", "test_accuracy", "seconds"]
-    return table([*header, "folder"], rows)
+    return Table([*header, "folder"], rows)
 
 
-def ranking_table(settings: Sequence[Setting]) -> str:
+def ranking_table(settings: Sequence[Setting]) -> Table:
     """Return the settings with mean, standard deviation and 95 % interval of the mean over their seeds."""
     monitor = settings[0].runs[0].monitor
     sign = -1 if monitor.endswith("loss") else 1
@@ -68,11 +92,11 @@ def ranking_table(settings: Sequence[Setting]) -> str:
         ]
         for place, setting in enumerate(settings, 1)
     ]
-    return table(["rank", "setting", "seeds", monitor, "deviation", "95 %", "test_accuracy", ""], rows)
+    return Table(["rank", "setting", "seeds", monitor, "deviation", "95 %", "test_accuracy", ""], rows)
 
 
-def failure_table(runs: Sequence[Run]) -> str:
-    """Return every run that came to no end: what it was, where its log is, and why. Nothing if there is none."""
+def failure_table(runs: Sequence[Run]) -> Table | None:
+    """Return every run that came to no end: what it was, where its log is, and why. None if there is none."""
     names = named(runs)
     rows = [
         [
@@ -83,12 +107,17 @@ def failure_table(runs: Sequence[Run]) -> str:
         for run in runs
         if run.state in ("failed", "interrupted")
     ]
-    return table(["failed", "log", "cause"], rows) if rows else ""
+    return Table(["failed", "log", "cause"], rows) if rows else None
 
 
-def report(runs: Sequence[Run]) -> str:
+def report_parts(runs: Sequence[Run]) -> list[Table | str]:
     """Return all that a sweep's end says: its jobs, the ranking over seeds with its verdict, and every failure."""
     settings = rank(runs)
     several = any(len(setting.runs) > 1 for setting in settings)
-    parts = [job_table(runs), ranking_table(settings) if several else "", verdict(settings), failure_table(runs)]
-    return "\n\n".join(part for part in parts if part)
+    parts = [job_table(runs), ranking_table(settings) if several else None, verdict(settings), failure_table(runs)]
+    return [part for part in parts if part]
+
+
+def report(runs: Sequence[Run]) -> str:
+    """Return the same as plain text."""
+    return "\n\n".join(map(str, report_parts(runs)))

@@ -1,0 +1,121 @@
+"""Where two runs disagree, as frames and figures: confusion, classes, and the drawings that only one gets right."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from quickdraw.analysis.comparison import Comparison
+from quickdraw.analysis.drawings import drawings, synthetic
+from quickdraw.analysis.figures import COLORS, WIDTH, clear, heat_map
+from quickdraw.errors import QuickdrawError
+from quickdraw.pictures import figure, sheet
+
+MOST_CLASSES = 16  # in a figure, those that differ most; a frame has all
+MOST_DRAWINGS = 16  # of each kind
+CREDIT = (
+    "Drawings by the players of Quick, Draw!, made available by Google, Inc. under CC BY 4.0 "
+    "(https://creativecommons.org/licenses/by/4.0/)."
+)
+
+
+def class_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return one row a class: its test drawings, the accuracy of A and of B, and how many only one gets right.
+
+    What differs most comes first.
+    """
+    a, b = comparison.class_accuracy
+    count = len(comparison.classes)
+    label = comparison.a.label
+    frame = pd.DataFrame(
+        {
+            "class": comparison.classes,
+            "drawings": np.bincount(label, minlength=count),
+            "A": a,
+            "B": b,
+            "B - A": b - a,
+            "only A right": np.bincount(label[comparison.only_a], minlength=count),
+            "only B right": np.bincount(label[comparison.only_b], minlength=count),
+        }
+    )
+    return frame.sort_values("B - A", key=abs, ascending=False, kind="stable").reset_index(drop=True)
+
+
+def confusion_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return how many more drawings of each class (row) B takes for each class (column) than A does."""
+    count = len(comparison.classes)
+    change = comparison.b.confusion(count) - comparison.a.confusion(count)
+    names = comparison.classes
+    return pd.DataFrame(change, pd.Index(names, name="true class"), pd.Index(names, name="predicted as"))
+
+
+def class_figure(comparison: Comparison) -> Figure:
+    """Draw by how much B is better on each class than A, the largest difference on top."""
+    frame = class_frame(comparison)[:MOST_CLASSES]
+    title = f"Accuracy by class: B ({short_name(comparison, 1)}) less A ({short_name(comparison, 0)})"
+    with figure(WIDTH, 1.0 + 0.28 * len(frame), title) as (made, axes):
+        gain = frame["B - A"].to_numpy()
+        colors = [COLORS[0] if value >= 0 else COLORS[1] for value in gain]
+        axes.barh(range(len(frame)), gain, color=colors)
+        for place, row in enumerate(frame.itertuples(index=False)):
+            axes.annotate(
+                f"{row[2]:.3f} to {row[3]:.3f}", (gain[place], place), xytext=(4 if gain[place] >= 0 else -4, 0),
+                textcoords="offset points", va="center", ha="left" if gain[place] >= 0 else "right", fontsize=8,
+            )  # fmt: skip
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.set_yticks(range(len(frame)), [clear(name, 24) for name in frame["class"]])
+        axes.invert_yaxis()
+        axes.margins(x=0.2)
+        axes.set_xlabel("accuracy of B less that of A")
+    return made
+
+
+def confusion_figure(comparison: Comparison) -> Figure:
+    """Draw the difference of the two confusion matrices, of the classes that differ most."""
+    frame = confusion_frame(comparison)
+    moved = frame.abs().to_numpy()
+    order = np.argsort(-(moved.sum(axis=0) + moved.sum(axis=1)), kind="stable")[:MOST_CLASSES]
+    part = frame.iloc[np.sort(order), np.sort(order)]
+    some = "" if len(part) == len(frame) else f" ({len(part)} of {len(frame)} classes, those that differ most)"
+    title = f"Confusion: how many more drawings B takes for a class than A{some}"
+    with figure(WIDTH, 1.6 + 0.34 * len(part), title) as (made, axes):
+        heat_map(axes, part, "PuOr", "{:+.0f}", limit=max(1.0, float(np.abs(part.to_numpy()).max())))
+    return made
+
+
+def drawings_figures(comparison: Comparison) -> tuple[list[Figure], str]:
+    """Draw the test drawings that only A gets right, and those that only B does.
+
+    Returns the figures, and what to say below them: whose drawings they are, or why there are none.
+    """
+    try:
+        made = [each for each in (drawings_figure(comparison, right) for right in "AB") if each]
+    except QuickdrawError as error:
+        return [], f"No drawings here: {error}"
+    return made, "" if synthetic(comparison.runs) or not made else CREDIT
+
+
+def drawings_figure(comparison: Comparison, right: str) -> Figure | None:
+    """Draw the test drawings that only one of the two gets right (`right` is A or B), the other's surest errors first.
+
+    Each has the true class and what the other took it for. None if there is none; raises DataError when the drawings
+    are not there any more.
+    """
+    only, wrong = (comparison.only_a, comparison.b) if right == "A" else (comparison.only_b, comparison.a)
+    chosen = np.flatnonzero(only)
+    chosen = chosen[np.argsort(-wrong.confidence[chosen], kind="stable")][:MOST_DRAWINGS]
+    if not len(chosen):
+        return None
+    label, taken = wrong.label[chosen], wrong.predicted[chosen]
+    images = drawings(comparison.runs[0], wrong.index[chosen], label)
+    names: Any = [clear(name, 14) for name in comparison.classes]
+    titles = [f"{names[true]}\nnot {names[false]}" for true, false in zip(label.tolist(), taken.tolist(), strict=True)]
+    other = "B" if right == "A" else "A"
+    title = f"{right} right, {other} wrong: {len(chosen)} of {int(only.sum())}, {other}'s surest errors first"
+    return sheet(images, titles, columns=8, title=title)
+
+
+def short_name(comparison: Comparison, which: int) -> str:
+    """Return what tells a run apart, no longer than half a title."""
+    return clear(comparison.names[which], 30)

@@ -1,0 +1,78 @@
+"""The drawings that a run was tested on, found again by their content.
+
+A run keeps the sha256 of each class's file, and the folder `data.cache` knows which file had that content: the official
+file, or what was rendered from strokes or generated. So a picture is shown only if it is the one that the run saw, and
+nothing is rendered, generated or hashed anew for it.
+"""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quickdraw.analysis.comparison import description
+from quickdraw.analysis.runs import Run
+from quickdraw.data.official import BYTES_PER_DRAWING, count_drawings
+from quickdraw.errors import DataError
+
+
+def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the drawings at these places, uint8 [K, 784]: `index` and `label` [K] are as in the run's Predictions.
+
+    Raises DataError, which says what is missing, when they are no longer where the run found them; RunError when the
+    run does not tell which they are.
+    """
+    known = description(run)
+    places = known_files(Path(str(run.settings.get("data.cache", "outputs/.cache"))))
+    found = {name: places.get(known["fingerprints"][name]) for name in known["classes"]}
+    missing = [name for name, path in found.items() if path is None]
+    if missing:
+        some = f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        raise DataError(
+            f"the drawings ({some}) are not where the run found them, or have changed; run from the folder where it ran"
+        )
+    limit = run.settings.get("data.limit_per_class")
+    files = [open_drawings(path) for path in found.values() if path]
+    if isinstance(limit, int):
+        files = [file[:limit] for file in files]
+    starts = np.cumsum([0, *map(len, files)])
+    rows = index - starts[label]
+    total = known.get("drawings", {}).get("total", starts[-1])
+    if total != starts[-1] or (rows < 0).any() or (index >= starts[label + 1]).any():
+        raise DataError(f"the files hold {starts[-1]:,} drawings, and the run saw {total:,}")
+    images = np.empty((len(index), BYTES_PER_DRAWING), np.uint8)
+    for place, (kind, row) in enumerate(zip(label.tolist(), rows.tolist(), strict=True)):
+        images[place] = files[kind][row]
+    return images
+
+
+def known_files(cache: Path) -> dict[str, Path]:
+    """Return the files that the cache has a sha256 of, by it, as far as they are still as they were."""
+    found: dict[str, Path] = {}
+    for entry in sorted((cache / "fingerprints").glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            known: dict[str, Any] = json.loads(entry.read_bytes())
+            place, size, changed = known["file"]
+            path = Path(bytes.fromhex(place).decode(errors="surrogateescape"))
+            status = path.stat()
+            if (status.st_size, status.st_mtime_ns) == (size, changed):
+                found[known["sha256"]] = path
+    return found
+
+
+def open_drawings(path: Path) -> np.ndarray:
+    """Return a class's file as uint8 [N, 784], mapped; raises DataError when it is none."""
+    try:
+        count = count_drawings(path)
+        offset = path.stat().st_size - BYTES_PER_DRAWING * count
+        return np.memmap(path, np.uint8, "r", offset, (count, BYTES_PER_DRAWING))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+
+
+def synthetic(runs: Sequence[Run]) -> bool:
+    """Return whether these runs saw drawings of a program alone, which nobody has to be named for."""
+    return all("synthetic" in str(run.settings.get("data._target_", "")) for run in runs)

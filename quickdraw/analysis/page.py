@@ -1,0 +1,179 @@
+"""`report.html`: a sweep on one page that needs no other file, no network and no script."""
+
+import base64
+import html
+import io
+import math
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from quickdraw.analysis.ranking import rank, verdict
+from quickdraw.analysis.runs import Run, read_runs
+from quickdraw.errors import QuickdrawError
+from quickdraw.files import atomic_write
+
+MOST_ROWS = 200  # of a table: a page of more than a few MB helps nobody; summary.csv has them all
+DPI = 110
+LONG = ' class="long"'
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.7rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
+p.verdict { font-size: 1.1rem; border-left: 4px solid #0072b2; padding: .4rem 1rem; background: #f3f7fa; }
+p.note { color: #555; }
+img { max-width: 100%; height: auto; display: block; margin: 1rem 0; }
+div.table { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .8rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .55rem; border-bottom: 1px solid #ddd; text-align: left; white-space: nowrap; }
+th { border-bottom: 2px solid #999; } td.number, th.number { text-align: right; }
+td.long { white-space: pre-wrap; max-width: 40rem; }
+"""
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # the browser holds us to the promise
+
+
+def leave_report(folder: Path) -> Path | None:
+    """Write `report.html` into a sweep's folder; None, after a warning in one line, if that fails.
+
+    A sweep calls this at its end, and no failure of a picture may be one of the sweep.
+    """
+    try:
+        return write_report(folder)
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"warning: no report.html ({reason:.200})", file=sys.stderr)
+        return None
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` into a sweep's folder, from its job folders alone; return its path."""
+    with warnings.catch_warnings(action="ignore"):  # of matplotlib: a letter that its font lacks, a narrow layout
+        text = "".join(page(folder, read_runs(folder)))
+    atomic_write(folder / "report.html", text.encode(errors="replace"))
+    return folder / "report.html"
+
+
+def page(folder: Path, runs: Sequence[Run]) -> Iterator[str]:
+    """Yield the page in pieces. What needs completed runs is left out where there is none, and so are its imports."""
+    name = html.escape(folder.absolute().name)
+    states = Counter(run.state for run in runs)
+    told = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    yield f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+    yield f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n</head>\n<body>\n'
+    yield f"<h1>{name}</h1>\n{paragraph(f'{len(runs)} runs: {told}', 'note')}"
+    yield paragraph(verdict(rank(runs)), "verdict")
+    if any(run.result for run in runs):
+        yield from pictures(runs)
+    yield from failures(runs)
+    yield from jobs(runs)
+    yield "</body>\n</html>\n"
+
+
+def pictures(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield what completed runs are compared by."""
+    from quickdraw.analysis import effects, figures, frames, setting_figures, words
+
+    yield heading("Ranking")
+    yield table(frames.ranking_frame(runs).reset_index())
+    yield paragraph("The validation score ranks. The test accuracy is for the record.", "note")
+    yield image(figures.ranking_figure(runs), "mean and interval of each setting")
+    mattered = effects.effect_frame(runs)
+    if len(mattered):
+        yield heading("What mattered") + paragraph(words.effects_in_words(runs)) + table(mattered)
+        yield image(setting_figures.effects_figure(runs), "the score by the values of each setting")
+    if len(effects.top_two(runs)) == 2:
+        yield paragraph(words.interaction_in_words(runs))
+        yield image(setting_figures.interaction_figure(runs), "the score by the two settings that mattered most")
+    yield heading("Learning curves")
+    yield image(figures.curves_figure(runs), "loss and score over the epochs")
+    yield heading("Accuracy against time")
+    yield image(figures.time_figure(runs), "score over the seconds of training")
+    if len(mattered):
+        yield heading("Parallel coordinates")
+        yield image(setting_figures.parallel_figure(runs), "each run as a line from its settings to its score")
+    yield from disagreement(runs)
+
+
+def disagreement(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield where the runs of the two best settings disagree."""
+    from quickdraw.analysis import disagreement as figures
+    from quickdraw.analysis.comparison import compare, two_to_compare
+
+    pair = two_to_compare(runs)
+    if not pair:
+        return
+    yield heading("Where the best two disagree")
+    try:
+        compared = compare(*pair)
+    except QuickdrawError as error:
+        yield paragraph(f"Not compared: {error}", "note")
+        return
+    for letter, run, name in zip("AB", pair, compared.names, strict=True):
+        yield paragraph(f"{letter} is {name} ({run.folder.name})")
+    yield paragraph(compared.verdict(), "verdict")
+    yield image(figures.class_figure(compared), "difference of the accuracy by class")
+    yield image(figures.confusion_figure(compared), "difference of the confusion matrices")
+    drawn, note = figures.drawings_figures(compared)
+    for made in drawn:
+        yield image(made, "drawings that only one of the two gets right")
+    yield paragraph(note, "note")
+
+
+def failures(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield the runs that were not completed, with the causes."""
+    if any(run.state in ("failed", "diverged", "interrupted") for run in runs):
+        from quickdraw.analysis.frames import failure_frame
+
+        yield heading("Not completed") + table(failure_frame(runs))
+
+
+def jobs(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a table of all runs."""
+    from quickdraw.analysis.frames import run_frame
+
+    more = f" (the first {MOST_ROWS} of {len(runs)}; summary.csv has all)" if len(runs) > MOST_ROWS else ""
+    yield heading(f"All runs{more}") + table(run_frame(runs[:MOST_ROWS]))
+
+
+def heading(text: str) -> str:
+    return f"<h2>{html.escape(text)}</h2>\n"
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """Return text as a paragraph of a kind; nothing if there is none."""
+    return f'<p class="{kind}">{html.escape(text)}</p>\n' if text else ""
+
+
+def table(frame: Any) -> str:
+    """Return a pandas frame as a table, every cell escaped, numbers to the right."""
+    numeric = [kind.kind in "iuf" if hasattr(kind, "kind") else False for kind in frame.dtypes]
+    kinds = [' class="number"' if each else "" for each in numeric]
+    head = "".join(f"<th{kind}>{html.escape(str(name))}</th>" for name, kind in zip(frame.columns, kinds, strict=True))
+    lines = [f"<tr>{head}</tr>"]
+    for row in frame[:MOST_ROWS].itertuples(index=False, name=None):
+        cells = [
+            f"<td{kind or (LONG if len(cell(value)) > 60 else '')}>{html.escape(cell(value))}</td>"
+            for value, kind in zip(row, kinds, strict=True)
+        ]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return '<div class="table"><table>\n' + "\n".join(lines) + "\n</table></div>\n"
+
+
+def cell(value: Any) -> str:
+    """Return a value as a cell shows it: four digits after the point, a dash for what is not known."""
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:.4f}"
+    return "–" if value is None or str(value) == "<NA>" else str(value)
+
+
+def image(made: Any, what: str) -> str:
+    """Return a figure as an image within the page; nothing if there is none."""
+    if made is None:
+        return ""
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png", dpi=DPI)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{what}" width="{made.get_figwidth() * 100:.0f}" src="data:image/png;base64,{data}">\n'
