@@ -57,10 +57,6 @@ def test_every_image_of_a_batch_moves_in_its_own_way() -> None:
     assert len({image.numpy().tobytes() for image in moved}) == 50
 
 
-def test_images_are_moved_on_the_device_where_they_are() -> None:
-    assert augment(pictures().to("meta"), 0.5, 0, 0, 0).device.type == "meta"
-
-
 @settings(max_examples=50, deadline=None)
 @given(strength=st.floats(0, 1), step=st.integers(0, 1000), count=st.integers(1, 5))
 def test_pixels_stay_in_0_to_1_and_images_in_their_form(strength: float, step: int, count: int) -> None:
