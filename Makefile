@@ -1,4 +1,5 @@
-# make run: train on the embedded drawings.  make test: every test.  Both set up .venv first, once.
+# make run: train on the embedded drawings.  make test: every test (make test REQUIRE_BROWSER=1: those that need
+# Chromium too, or fail).  Both set up .venv first, once.
 PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -12,6 +13,7 @@ endif
 run: .venv/run.stamp
 	$(BIN)/python run.py data=synthetic exp_name=quickstart
 
+test: export REQUIRE_BROWSER := $(REQUIRE_BROWSER)
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 

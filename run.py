@@ -3,6 +3,7 @@
 python run.py optimizer.lr=1e-3
 python run.py -m dropout_rate=0.3,0.5
 python run.py resume=outputs/runs/<exp_name>/<folder>
+python run.py rerun=outputs/runs/<exp_name>/<folder>
 """
 
 import logging
@@ -54,7 +55,13 @@ def train_and_test(
     run: RunFolder, config: dict[str, Any], stop: StopSignal, overrides: list[str], one_of_many: bool
 ) -> dict[str, Any]:
     """Train and test what the configuration describes; return the content of `result.json`."""
-    from quickdraw import engine, hardware, results, seeding  # torch: 1.2 s, so only when the settings are good
+    from quickdraw import (
+        engine,
+        hardware,
+        provenance,
+        results,
+        seeding,
+    )  # torch: 1.2 s, so only when the settings are good
     from quickdraw.checkpoint import Checkpoints
     from quickdraw.data.resident import resident
     from quickdraw.tracking import Tracker
@@ -74,6 +81,7 @@ def train_and_test(
     environment = hardware.environment(config)
     checkpoints = Checkpoints(run, {"fingerprints": data.fingerprints, "environment": environment})
     saved = checkpoints.load()
+    provenance.record(run, environment, data.fingerprints)
     tracker = Tracker(run, saved)
     with stop.politely():
         history = instantiate(config["trainer"], _convert_="all")(
@@ -90,12 +98,15 @@ def train_and_test(
     tested = engine.predict(net, data.test)
     tested.write(run.path / "predictions.npz")
     result = results.summarise(config, data, net, history, tested)
-    tracker.finish(net, data, settings.flatten(config), result)
+    tracker.finish(net, data, settings.flatten(config), result, tested)
     weights = run.path / "weights" / f"{config['exp_name']}_net.pth"
     write_weights(weights, net, results.describe_weights(config, data, result, environment))
+    told = provenance.compare(run, config["rerun"]) if config["rerun"] else ""
     run.complete(result)
     log.info("test accuracy %.4f, with the weights of epoch %d", result["test_accuracy"], result["best_epoch"])
     log.info("weights: %s\nlook at it: tensorboard --logdir outputs", weights)
+    if told:
+        log.info("%s", told)
     return result
 
 

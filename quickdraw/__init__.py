@@ -11,7 +11,8 @@ The way of the data (B drawings a batch, C classes, N drawings in all):
       metrics               one value an example, [B]
       predictions           those of a split, [N]: averaged over all examples, once
       engine                `train`: epochs, the best one kept; `test`: the test split, used once
-        tracking            TensorBoard, metrics.csv
+        tracking            TensorBoard, metrics.csv; `charts` draws what was learnt
+        provenance          the program, the machine and the data that a run comes from
         checkpoint          what resumes a run
         weights             what is handed on
 

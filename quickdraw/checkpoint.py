@@ -24,7 +24,7 @@ from quickdraw.state import Saved
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2  # 2: with the norms of the gradients
 KEPT = 2
 BLANK = "0" * 64
 DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')

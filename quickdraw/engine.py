@@ -83,8 +83,10 @@ def train(
                 images = augment(images, train_batches.augment, seed, at.epoch, at.step)
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * factor(at.step)
-                logits, loss = training_step(net, optimizer, images, labels, precision, label_smoothing, grad_clip)
-                state.losses[at.step] = loss * len(labels)
+                logits, loss, norm = training_step(
+                    net, optimizer, images, labels, precision, label_smoothing, grad_clip
+                )
+                state.losses[at.step], state.grad_norms[at.step] = loss * len(labels), norm
                 state.correct[at.step] = metrics.accuracy(logits, labels).sum()
                 at.step += 1
                 at.epoch_s = time.perf_counter() - begin
@@ -109,6 +111,7 @@ def train(
             "train_accuracy": state.correct.sum().item() / drawings,
             **{f"val_{name}": value for name, value in validation.items()},
             "lr": lr,
+            "grad_norm": state.grad_norms.nan_to_num().double().mean().item(),  # JSON has no infinity
             "train_s": at.epoch_s,
             "samples_per_s": drawings / at.epoch_s,
         }
@@ -129,16 +132,16 @@ def training_step(
     precision: str,
     label_smoothing: float,
     grad_clip: float,
-) -> tuple[Tensor, Tensor]:
-    """Learn from one batch. Return its logits [B, C] and its mean loss, detached."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Learn from one batch. Return its logits [B, C], its mean loss, and the gradient's norm before clipping."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         logits = net(images)
         loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
     optimizer.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(net.parameters(), grad_clip)
+    norm = nn.utils.clip_grad_norm_(net.parameters(), grad_clip)
     optimizer.step()
-    return logits.detach(), loss.detach()
+    return logits.detach(), loss.detach(), norm
 
 
 def test(net: nn.Module, batches: Batches) -> dict[str, float]:

@@ -6,6 +6,7 @@ that a cell ends with.
 
 import io
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 STYLE: Any = {
@@ -26,6 +28,7 @@ STYLE: Any = {
     "axes.grid": False,
     "grid.alpha": 0.3,
     "legend.frameon": False,
+    "text.parse_math": False,  # a class may be called $
     "axes.prop_cycle": mpl.cycler(  # type: ignore[attr-defined]
         # Told apart by the colour-blind too. Source: Okabe and Ito (2008).
         color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
@@ -40,6 +43,15 @@ class Picture(Figure):
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
         return buffer.getvalue()
+
+
+def pixels(made: Figure, dpi: float = 160) -> np.ndarray:
+    """Return what a figure looks like, uint8 [H, W, 3], with `dpi` pixels an inch."""
+    made.set_dpi(dpi)
+    canvas = FigureCanvasAgg(made)
+    with warnings.catch_warnings(action="ignore"):  # a class may be named with letters that the font lacks
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 @contextmanager

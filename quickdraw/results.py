@@ -24,6 +24,7 @@ def summarise(
     train_s = sum(record["train_s"] for record in history)
     return {
         **{f"test_{name}": value for name, value in tested.scores().items()},
+        "test_calibration_error": tested.calibration_error(),
         **{name: value for name, value in best.items() if name.startswith("val_")},
         "best_epoch": best["epoch"],
         "epochs": len(history),

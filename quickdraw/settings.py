@@ -39,7 +39,7 @@ NEEDED = {"trainer.monitor", "trainer.precision"}  # what run.py itself reads of
 PLAIN_TYPES: dict[type, type | tuple[type, ...]] = {bool: bool, int: int, float: (int, float), str: str}
 
 # What cannot change a run's result, and may differ when it is resumed.
-OUTPUT_KEYS = {"resume", "data.cache", "data.download", "trainer.checkpoint_every_s", "trainer.progress"}
+OUTPUT_KEYS = {"resume", "rerun", "data.cache", "data.download", "trainer.checkpoint_every_s", "trainer.progress"}
 
 # What can change a result's last bits; on resume it is no difference of settings but a warning.
 ENVIRONMENT_KEYS = {"device", "threads"}
@@ -106,6 +106,7 @@ RULES: dict[str, Rule] = {
     ),
     "threads": either(whole(1, most=1024), "auto"),
     "resume": either(TEXT, None),
+    "rerun": either(TEXT, None),
     "model.dropout_rate": FRACTION,
     "model.hidden": whole(1),
     "model.stem_stride": whole(1, most=2),

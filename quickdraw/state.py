@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 Record = dict[str, Any]  # the numbers of one epoch; see `quickdraw.engine.train`
 Saved = tuple[Mapping[str, Tensor], Mapping[str, Any]]  # tensors, and a JSON value
+OF_THIS_EPOCH = ("losses", "correct", "grad_norms")  # attributes of State with one number a step
 
 
 @dataclass
@@ -30,8 +31,8 @@ class Position:
 class State:
     """The network, its optimizer and where they stand.
 
-    `losses` and `correct` hold one number a step of this epoch, each summed over its batch: they stay on the device, so
-    that no step waits for one.
+    `losses`, `correct` and `grad_norms` hold one number a step of this epoch, the first two summed over its batch: they
+    stay on the device, so that no step waits for one.
     """
 
     def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
@@ -41,6 +42,7 @@ class State:
         self.best = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
         self.losses = torch.zeros(steps, device=device)
         self.correct = torch.zeros(steps, dtype=torch.int64, device=device)
+        self.grad_norms = torch.zeros(steps, device=device)
         self.at = Position()
 
     def keep_best(self, score: float) -> None:
@@ -54,7 +56,7 @@ class State:
         """Return all of it as named tensors and a JSON value."""
         tensors = {f"net/{name}": tensor for name, tensor in self.net.state_dict().items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
-        tensors |= {"losses": self.losses, "correct": self.correct}
+        tensors |= {name: getattr(self, name) for name in OF_THIS_EPOCH}
         plain = []
         for index, values in self.optimizer.state_dict()["state"].items():
             for name, value in values.items():
@@ -71,8 +73,8 @@ class State:
         self.net.load_state_dict({name: tensors[f"net/{name}"] for name in self.best})
         for name, tensor in self.best.items():
             tensor.copy_(tensors[f"best/{name}"])
-        self.losses.copy_(tensors["losses"])
-        self.correct.copy_(tensors["correct"])
+        for name in OF_THIS_EPOCH:
+            getattr(self, name).copy_(tensors[name])
         state: dict[int, dict[str, Any]] = {}
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
         for key, tensor in tensors.items():

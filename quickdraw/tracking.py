@@ -20,8 +20,10 @@ from torch import nn
 from quickdraw.data.batches import Batches
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.files import atomic_write
+from quickdraw.predictions import Predictions
 from quickdraw.progress import describe
 from quickdraw.run_folder import RunFolder, encoded
+from quickdraw.settings import OUTPUT_KEYS
 from quickdraw.state import Record, Saved
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,21 @@ TAGS = {
     "val_top3_accuracy": "Accuracy/val_top3",
     "val_top5_accuracy": "Accuracy/val_top5",
     "lr": "Rate/learning_rate",
+    "grad_norm": "Gradient/norm",
     "samples_per_s": "Speed/samples_per_s",
+}
+
+FINAL_TAGS = {  # one point each; HParams shows at first the five that come first in the alphabet
+    "val_accuracy": "Accuracy/best_val",
+    "test_accuracy": "Accuracy/test",
+    "test_balanced_accuracy": "Accuracy/test_balanced",
+    "val_loss": "Loss/best_val",
+    "test_loss": "Loss/test",
+    "test_calibration_error": "Calibration/test_error",
+}
+TOGETHER: dict[str, list[str | list[str]]] = {  # one chart each on the page Custom Scalars; tags are patterns there
+    "Loss: train and val": ["Multiline", ["Loss/train$", "Loss/val$"]],
+    "Accuracy: train and val": ["Multiline", ["Accuracy/train$", "Accuracy/val$"]],
 }
 
 
@@ -51,6 +67,7 @@ class Tracker:
         self.run = run
         self.history: list[Record] = []
         self.writer = SummaryWriter(str(folder))
+        self.writer.add_custom_scalars({"Train and validation": TOGETHER})
         for record in saved[1]["position"]["history"] if saved else ():
             self._scalars(record)
         self._table()
@@ -63,12 +80,18 @@ class Tracker:
         self._table()
         self.run.update(epoch=record["epoch"], step=record["step"])
 
-    def finish(self, net: nn.Module, data: Bitmaps, settings: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-        """Log what is known at the end, the network holding its best weights."""
-        self._pictures(net.cpu().eval(), data.train, data.classes)
-        self._hparams(
-            settings, {name: result[name] for name in ("val_accuracy", "val_loss", "test_accuracy", "test_loss")}
-        )
+    def finish(
+        self,
+        net: nn.Module,
+        data: Bitmaps,
+        settings: Mapping[str, Any],
+        result: Mapping[str, Any],
+        tested: Predictions,
+    ) -> None:
+        """Log what is known at the end: of the network with its best weights, and what it says of the test split."""
+        self._drawings(net.cpu().eval(), data.train, data.classes)
+        self._charts(net, data, tested, result["best_epoch"])
+        self._hparams(settings, {tag: result[name] for name, tag in FINAL_TAGS.items()}, result["best_epoch"])
         self.writer.close()
 
     def _scalars(self, record: Record) -> None:
@@ -88,7 +111,7 @@ class Tracker:
         table.writerows(self.history)
         atomic_write(path, text.getvalue().encode())
 
-    def _pictures(self, net: nn.Module, train_batches: Batches, classes: Sequence[str]) -> None:
+    def _drawings(self, net: nn.Module, train_batches: Batches, classes: Sequence[str]) -> None:
         """Log 256 training drawings in the projector (by `get_features`), a grid of 64, and the graph in eval mode."""
         count = len(train_batches.indices)
         images, labels = train_batches.take(np.linspace(0, count - 1, min(256, count)).astype(np.int64))
@@ -106,17 +129,36 @@ class Tracker:
             traced = torch.jit.trace(net, images[:1], check_trace=False)  # the check takes ten times as long
             self.writer.add_graph(traced, images[:1])
 
-    def _hparams(self, config: Mapping[str, Any], scores: Mapping[str, float]) -> None:
+    def _charts(self, net: nn.Module, data: Bitmaps, tested: Predictions, epoch: int) -> None:
+        """Log what the network learnt, as pictures."""
+        from quickdraw import charts, pictures  # matplotlib: 0.3 s
+
+        worst = charts.worst_mistakes(tested)
+        images, _ = data.test.take(worst)
+        figures = {
+            "Test/confusion_matrix": charts.confusion_matrix(tested, data.classes),
+            "Test/accuracy_by_class": charts.class_accuracy(tested, data.classes),
+            "Test/calibration": charts.calibration_curve(tested),
+            "Test/mistakes": charts.mistakes(images[:, 0].cpu().numpy(), tested, worst, data.classes),
+            "Weights/first_layer": charts.first_filters(net),
+        }
+        for tag, figure in figures.items():
+            if figure:
+                self.writer.add_image(tag, pictures.pixels(figure), epoch, dataformats="HWC")
+
+    def _hparams(self, config: Mapping[str, Any], scores: Mapping[str, float], epoch: int) -> None:
         """Log the settings and the final scores for the HParams dashboard, in the run's own writer: one row a run."""
         from torch.utils.tensorboard.summary import hparams
 
         values = {
             key: value if isinstance(value, bool | int | float | str) else str(value)
             for key, value in encoded(config).items()  # TensorBoard leaves an infinite number out
+            if key not in OUTPUT_KEYS
         }
-        metrics = {f"Final/{name}": value for name, value in scores.items()}
-        _columns, *row = hparams(values, metrics)  # without one run's own columns TensorBoard shows those of all runs
+        _columns, *row = hparams(
+            values, dict(scores)
+        )  # without one run's own columns TensorBoard shows those of all runs
         for summary in row:
             self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
-        for tag, value in metrics.items():
-            self.writer.add_scalar(tag, value)
+        for tag, value in scores.items():
+            self.writer.add_scalar(tag, value, epoch)

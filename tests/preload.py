@@ -11,6 +11,7 @@ for module in (
     "torch._dynamo",
     "sklearn.model_selection",
     "run",
+    "quickdraw.charts",
     "quickdraw.engine",
     "quickdraw.results",
     "quickdraw.tracking",

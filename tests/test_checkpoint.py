@@ -46,7 +46,7 @@ def test_a_file_with_a_right_digest_and_another_content_is_refused(monkeypatch: 
     monkeypatch.setattr(checkpoint, "FORMAT", 7)
     newer = encode(TENSORS, STATE)
     monkeypatch.undo()
-    with pytest.raises(WeightsError, match="of format 7, written by another version; this one reads 1"):
+    with pytest.raises(WeightsError, match="of format 7, written by another version; this one reads 2"):
         decode(newer)
 
 

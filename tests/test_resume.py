@@ -252,10 +252,10 @@ def test_two_damaged_checkpoints_are_never_silently_zero(stopped: Path) -> None:
 
 
 def test_a_checkpoint_of_a_newer_format_is_refused(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoint, "FORMAT", 2)
+    monkeypatch.setattr(checkpoint, "FORMAT", 9)
     for path in (stopped / "checkpoint").iterdir():
         path.write_bytes(checkpoint.encode({}, {}))
-    assert refused(resume(stopped), "of format 2, written by another version; this one reads 1")
+    assert refused(resume(stopped), "of format 9, written by another version; this one reads 2")
 
 
 def flip_a_bit(path: Path) -> None:

@@ -6,6 +6,7 @@ import math
 import re
 import struct
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 from tensorboard.backend.event_processing.event_accumulator import TENSORS, EventAccumulator
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
@@ -27,9 +29,24 @@ SCALARS = {
     "Accuracy/val_top3": "val_top3_accuracy",
     "Accuracy/val_top5": "val_top5_accuracy",
     "Rate/learning_rate": "lr",
+    "Gradient/norm": "grad_norm",
     "Speed/samples_per_s": "samples_per_s",
 }
-FINAL = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
+FINAL = {
+    "Accuracy/best_val": "val_accuracy",
+    "Accuracy/test": "test_accuracy",
+    "Accuracy/test_balanced": "test_balanced_accuracy",
+    "Loss/best_val": "val_loss",
+    "Loss/test": "test_loss",
+    "Calibration/test_error": "test_calibration_error",
+}
+PICTURES = (
+    "Test/confusion_matrix",
+    "Test/accuracy_by_class",
+    "Test/calibration",
+    "Test/mistakes",
+    "Weights/first_layer",
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +72,13 @@ def test_every_epoch_is_one_point_equal_to_metrics_csv(
 
 
 def test_nothing_else_is_drawn_as_a_curve(events: EventAccumulator) -> None:
-    assert set(events.Tags()["scalars"]) == {*SCALARS, *(f"Final/{name}" for name in FINAL)}
+    assert set(events.Tags()["scalars"]) == {*SCALARS, *FINAL}
 
 
 def test_the_final_scores_are_those_of_result_json(events: EventAccumulator, result: dict[str, Any]) -> None:
-    for name in FINAL:
-        (point,) = events.Scalars(f"Final/{name}")
-        assert point.value == pytest.approx(result[name], rel=1e-6)
+    for tag, name in FINAL.items():
+        (point,) = events.Scalars(tag)
+        assert (point.step, point.value) == (result["best_epoch"], pytest.approx(result[name], rel=1e-6))
 
 
 def test_the_graph_and_a_grid_of_64_drawings_are_there(events: EventAccumulator) -> None:
@@ -121,7 +138,27 @@ def test_hparams_are_one_row_in_the_runs_own_folder(
     assert start.hparams["model._target_"].string_value == "quickdraw.model.convnet.ConvNet"
     assert start.hparams["data.classes"].string_value == "['cat', 'moon', 'door']"
     assert "_hparams_/experiment" not in content  # one run's own columns would hide those that only others have
-    assert {f"Final/{name}" for name in FINAL} <= set(events.Tags()["scalars"])
+    assert set(FINAL) <= set(events.Tags()["scalars"])
+    assert not {"data.cache", "resume"} & set(start.hparams), "what changes no result is no hyperparameter"
+
+
+def test_what_the_network_learnt_is_there_as_pictures(events: EventAccumulator, result: dict[str, Any]) -> None:
+    assert {*PICTURES, "quickdraw_images"} <= set(events.Tags()["images"])
+    for tag in PICTURES:
+        (image,) = events.Images(tag)
+        assert image.step == result["best_epoch"]
+        assert png_size(image.encoded_image_string) == (image.width, image.height)
+        assert image.width == 704
+
+
+def test_train_and_validation_share_a_chart(events: EventAccumulator) -> None:
+    layout = Layout.FromString(events.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
+    (category,) = layout.category
+    tags = events.Tags()["scalars"]
+    together = [
+        {tag for tag in tags if any(map(partial(re.search, string=tag), c.multiline.tag))} for c in category.chart
+    ]
+    assert together == [{"Loss/train", "Loss/val"}, {"Accuracy/train", "Accuracy/val"}]
 
 
 def test_a_new_run_leaves_older_ones_as_they_are(run: Callable[..., Outcome]) -> None:

@@ -34,7 +34,7 @@ def call(main: Callable[[], Any]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale without the letters of a path is no error
     try:
-        arguments = resumed(named(sys.argv[1:]))
+        arguments = resumed(repeated(named(sys.argv[1:])))
         if arguments is not None:
             sys.argv[1:] = arguments
             main()
@@ -132,6 +132,21 @@ def resumed(arguments: list[str]) -> list[str] | None:
         return None
     typed = [argument for argument in arguments if not argument.startswith("resume=")]
     return [*saved_overrides(run), *typed, f"hydra.run.dir={quoted(str(run.path.absolute()))}"]
+
+
+def repeated(arguments: list[str]) -> list[str]:
+    """Turn `rerun=FOLDER` into that run's own overrides, for a new folder; what else was typed comes after them."""
+    named = [argument.removeprefix("rerun=") for argument in arguments if argument.startswith("rerun=")]
+    if not named or named[-1] in ("", "null"):
+        return arguments
+    if {"-m", "--multirun"} & set(arguments) or any(argument.startswith("resume=") for argument in arguments):
+        raise RunError("rerun=FOLDER repeats one run: leave -m and resume= out")
+    run = RunFolder(named[-1])
+    if not (run.result() and list(run.path.glob("weights/*.pth"))):
+        raise RunError(f"rerun={run.path}: expected the folder of a completed run; to finish one, resume={run.path}")
+    saved = [override for override in saved_overrides(run) if not override.startswith("rerun=")]
+    typed = [argument for argument in arguments if not argument.startswith("rerun=")]
+    return [*saved, *typed, f"rerun={quoted(str(run.path))}"]
 
 
 def saved_overrides(run: RunFolder) -> list[str]:

@@ -1,6 +1,7 @@
 """What the fork server imports, once for all jobs. Hydra imports this file too, and must not pay for torch."""
 
 import importlib
+import logging
 import os
 import sys
 
@@ -9,6 +10,7 @@ MODULES = (
     "torch.utils.tensorboard",
     "tensorboard.plugins.hparams.plugin_data_pb2",
     "PIL.PngImagePlugin",
+    "quickdraw.charts",
     "quickdraw.checkpoint",
     "quickdraw.data.synthetic",
     "quickdraw.engine",
@@ -22,6 +24,7 @@ MODULES = (
 
 if sys.argv[0] == "-c":
     os.setsid()  # Ctrl-C and a closed terminal are for the sweep's own process, which asks each job once
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of a read-only home it says too much
     for module in MODULES:
         importlib.import_module(module)
     from quickdraw.vision import import_torchvision
