@@ -20,6 +20,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.quickdraw_cli import command_line
+from hydra_plugins.quickdraw_launcher import parent
 from quickdraw import settings
 from quickdraw.analysis.runs import write_summary
 from quickdraw.errors import ConfigError
@@ -83,6 +84,11 @@ def train_and_test(
     saved = checkpoints.load()
     provenance.record(run, environment, data.fingerprints)
     tracker = Tracker(run, saved)
+
+    def on_epoch(record: dict[str, Any]) -> None:
+        tracker.epoch(record)
+        parent.ask_to_go_on()
+
     with stop.politely():
         history = instantiate(config["trainer"], _convert_="all")(
             net,
@@ -90,7 +96,7 @@ def train_and_test(
             resident(data.train, config["device"]),
             resident(data.val, config["device"]),
             seed=config["seed"],
-            on_epoch=tracker.epoch,
+            on_epoch=on_epoch,
             save=checkpoints.save,
             saved=saved,
             stop_signal=stop,

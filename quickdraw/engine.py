@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from quickdraw import metrics
 from quickdraw.data.augment import augment
 from quickdraw.data.batches import Batches
-from quickdraw.errors import DivergedError, Interrupted
+from quickdraw.errors import DivergedError, Interrupted, PrunedError
 from quickdraw.predictions import Predictions
 from quickdraw.progress import Progress, describe
 from quickdraw.schedule import constant
@@ -52,7 +52,8 @@ def train(
 
     Every `checkpoint_every_s` seconds and at the end, `save(steps done, state)` is called; what it was last given,
     passed as `saved`, continues there and ends with the same bits. When `stop_signal()` names a signal, the step is
-    finished and saved, and Interrupted is raised. Raises DivergedError when the loss is no longer finite.
+    finished and saved, and Interrupted is raised; a PrunedError of `on_epoch` is passed on when all is saved. Raises
+    DivergedError when the loss is no longer finite.
     """
     device = next(net.parameters()).device
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -118,7 +119,11 @@ def train(
         at.history.append(record)
         state.keep_best(-record[monitor] if monitor.endswith("loss") else record[monitor])
         at.epoch, at.step, at.epoch_s = at.epoch + 1, 0, 0.0
-        on_epoch(record)
+        try:
+            on_epoch(record)
+        except PrunedError:
+            check_and_save()
+            raise
     check_and_save()
     net.load_state_dict(state.best)
     return at.history

@@ -33,6 +33,10 @@ class DivergedError(QuickdrawError):
     """The training loss is no longer finite."""
 
 
+class PrunedError(QuickdrawError):
+    """A search ended the training early, for others with more promise. No failure: the run ends as pruned."""
+
+
 class Interrupted(KeyboardInterrupt):
     """A signal asked the run to stop: Ctrl-C (SIGINT) or SIGTERM. Not an error, and caught by no `except Exception`."""
 

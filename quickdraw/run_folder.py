@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from quickdraw.errors import DivergedError, Interrupted, QuickdrawError, RunError
+from quickdraw.errors import DivergedError, Interrupted, PrunedError, QuickdrawError, RunError
 from quickdraw.files import remove_leftovers, sync_folder, write_json
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, differences
 
@@ -133,6 +133,9 @@ class RunFolder:
             raise
         except DivergedError as error:
             self._record("diverged", str(error))
+            raise
+        except PrunedError as error:
+            self._record("pruned", str(error))
             raise
         except Exception as error:
             translated = explain(error) or QuickdrawError(

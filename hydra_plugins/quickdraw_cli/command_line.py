@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from hydra_plugins.quickdraw_cli import resolvers
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
 from quickdraw.analysis.runs import write_summary
-from quickdraw.errors import Interrupted, QuickdrawError, RunError
+from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, RunError
 from quickdraw.run_folder import RunFolder, explain
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints a block of its own and exits before we can answer
@@ -72,6 +72,9 @@ def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
         command = f"python run.py resume={shlex.quote(str(run.path))}"
         print(f"stopped; continue with: {command}" if run.begun else "stopped before it began", file=sys.stderr)
         sys.exit(128 + stop.signal_number)
+    except PrunedError as error:
+        print(f"pruned: {error}")
+        sys.exit(0)
     except QuickdrawError as error:
         sys.exit(complain(error))
     finally:
@@ -83,8 +86,8 @@ def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
 def named(arguments: list[str]) -> list[str]:
     """Give a sweep without a name one of its own, and tell Hydra which keys do not vary, for the names of its jobs.
 
-    The name is made of the keys that vary and a hash of the settings that do not: more values, same sweep. The flag
-    comes first, for argparse takes overrides from one place only.
+    The name is made of the keys that vary and a hash of the settings that do not: more values, same sweep. An adaptive
+    search has a name for each space, and goes on with more trials. The flag comes first, for argparse takes overrides from one place only.
     """
     flags = {"-m", "--multirun"}
     if not {*flags, "hydra.mode=MULTIRUN"} & set(arguments):
@@ -98,9 +101,13 @@ def named(arguments: list[str]) -> list[str]:
     typed_last = {str(each.key_or_group): each for each in overrides if not str(each.key_or_group).startswith("hydra")}
     keys = [key for key, each in typed_last.items() if each.is_sweep_override()]
     fixed = {key: str(each.input_line) for key, each in typed_last.items() if not each.is_sweep_override()}
+    settled = list(fixed.values())
+    if "hydra/sweeper=optuna" in arguments:  # another space is another search
+        own = [each for each in typed if each.startswith("hydra.sweeper.") and "n_trials" not in each]
+        settled = [str(each.input_line) for each in typed_last.values()] + own
     added = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(quoted, fixed))}]"]
     if not ("exp_name" in fixed or names_itself(fixed.get("experiment", ""))):
-        digest = hashlib.sha256("\n".join(sorted(fixed.values())).encode()).hexdigest()[:4]
+        digest = hashlib.sha256("\n".join(sorted(settled)).encode()).hexdigest()[:4]
         added.append(f"exp_name={'_'.join(key.split('.')[-1] for key in keys)[:90] or 'sweep'}-{digest}")
     place = arguments.index(typed[0]) if typed else len(arguments)
     return ["-m", *arguments[:place], *added, *arguments[place:]]

@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection
@@ -15,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from hydra_plugins.quickdraw_launcher import parent
 from quickdraw.errors import RunError
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +35,8 @@ class Ended:
 class Child:
     """A running process. `lifeline` ends with it: the kernel closes the other end, however the process goes.
 
-    The server tells exit codes, but not any more once it is killed itself; the lifeline outlives it.
+    The server tells exit codes, but not any more once it is killed itself; the lifeline outlives it. A process that has
+    a question sends it through the lifeline, and waits there for the answer.
     """
 
     process: BaseProcess
@@ -45,6 +48,7 @@ class Pool:
 
     def __init__(self, size: int = 1) -> None:
         self.size = size
+        self.answer: Callable[[str, bytes], bytes] = lambda name, question: b""  # what a process asks while it runs
         self.running: dict[int, Child] = {}  # by slot, a number below size: which GPU, say
         self.forks = sys.platform != "darwin" and "forkserver" in multiprocessing.get_all_start_methods()
         self.context: Any = multiprocessing.get_context("forkserver" if self.forks else "spawn")
@@ -68,15 +72,30 @@ class Pool:
         self.running[slot] = self._start(name, function, (*arguments, slot))
 
     def next(self, timeout_s: float | None = None) -> Ended | None:
-        """Wait for a process to end; None after a time-out."""
-        ready = connection.wait([child.lifeline for child in self.running.values()], timeout_s)
-        for slot, child in self.running.items():
-            if child.lifeline in ready:
-                child.process.join()
-                child.lifeline.close()
-                del self.running[slot]
-                return Ended(child.process.name, child.process.exitcode or 0)
-        return None
+        """Wait for a process to end, and answer what others ask meanwhile; None after a time-out."""
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            left_s = None if end is None else max(0.0, end - time.monotonic())
+            ready = connection.wait([child.lifeline for child in self.running.values()], left_s)
+            for slot, child in self.running.items():
+                if child.lifeline in ready and not self._answered(child):
+                    child.process.join()
+                    child.lifeline.close()
+                    del self.running[slot]
+                    return Ended(child.process.name, child.process.exitcode or 0)
+            if not ready or left_s == 0:
+                return None
+
+    def _answered(self, child: Child) -> bool:
+        """Answer what a process asks; return whether it asked anything, for else it has ended."""
+        try:
+            question = child.lifeline.recv_bytes()
+        except (EOFError, OSError):
+            return False
+        answer = self.answer(child.process.name, question)
+        with contextlib.suppress(OSError):  # it has ended since
+            child.lifeline.send_bytes(answer)
+        return True
 
     def stop(self, number: int) -> None:
         """Send every process a signal."""
@@ -98,7 +117,7 @@ class Pool:
 
     def _start(self, name: str, function: Callable[..., None], arguments: tuple[Any, ...]) -> Child:
         self.warm_up()  # it may have been killed
-        ours, theirs = self.context.Pipe(duplex=False)
+        ours, theirs = self.context.Pipe()
         process = self.context.Process(target=_hold, args=(theirs, function, *arguments), name=name)
         process.start()
         theirs.close()
@@ -107,6 +126,7 @@ class Pool:
 
 def _hold(lifeline: "connection.Connection", function: Callable[..., None], *arguments: Any) -> None:
     """Call the function, and hold our end of the lifeline until this process is gone."""
+    parent.pipe = lifeline
     function(*arguments)
 
 

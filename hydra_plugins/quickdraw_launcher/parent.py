@@ -1,0 +1,35 @@
+"""What a job says to the sweep's own process: in a search it asks after each epoch whether to go on.
+
+The two share a pipe. Nothing but short texts goes through it; the scores lie in the job's folder.
+"""
+
+from multiprocessing import connection
+from typing import Any
+
+from hydra_plugins.quickdraw_launcher import job
+from quickdraw.errors import PrunedError
+
+EPOCH = b"epoch"
+
+pipe: "connection.Connection | None" = None  # to the process that started this one
+judged = False  # whether that one wants to be asked
+
+
+def run_judged_job(*arguments: Any) -> None:
+    """Run one job as `job.run_job_here` does, and ask after each epoch whether to go on."""
+    global judged
+    judged = True
+    job.run_job_here(*arguments)
+
+
+def ask_to_go_on() -> None:
+    """Raise PrunedError if the search wants no more of this training. Outside of a search nobody is asked."""
+    if pipe is None or not judged:
+        return
+    try:
+        pipe.send_bytes(EPOCH)
+        reason = pipe.recv_bytes()
+    except (EOFError, OSError):  # the search is gone: job.end_with_parent ends this process
+        return
+    if reason:
+        raise PrunedError(reason.decode())

@@ -1,0 +1,148 @@
+"""The trials of an adaptive search, read from its journal without Optuna, and without trusting the file.
+
+A line is an operation in JSON, as Optuna's JournalStorage writes it. A line that makes no sense is passed over.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+JOURNAL = "study.journal"
+STATES = ("running", "completed", "pruned", "failed", "waiting")  # by Optuna's numbers
+CREATE_STUDY, STUDY_ATTRIBUTE, CREATE_TRIAL, PARAM, STATE, EPOCH, TRIAL_ATTRIBUTE = 0, 2, 4, 5, 6, 7, 8
+MAXIMIZE = 2
+
+
+@dataclass
+class Trial:
+    """One trial. `curve` is its score by epoch; `value` its score, None if it has none.
+
+    `state` is running, completed, pruned, failed or waiting; `facts` are what the search noted at its end: its state as
+    a run (a diverged one counts as completed), reason, epochs, seconds of training, jobs, scores by seed.
+    """
+
+    number: int
+    state: str = "running"
+    params: dict[str, Any] = field(default_factory=dict)
+    value: float | None = None
+    curve: dict[int, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    began: float = math.nan  # seconds since 1970
+    ended: float = math.nan
+
+    @property
+    def told(self) -> str:
+        """The state as a run's: `diverged` too."""
+        return str(self.facts.get("state", self.state))
+
+    @property
+    def last(self) -> float | None:
+        """The final score, or what a trial that was pruned had reached."""
+        if self.value is not None and math.isfinite(self.value):
+            return self.value
+        return self.curve[max(self.curve)] if self.curve and self.told == "pruned" else None
+
+
+@dataclass
+class Search:
+    """A search: its trials by number, and what it noted about itself (metric, what was searched)."""
+
+    folder: Path
+    maximise: bool = True
+    trials: list[Trial] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    kinds: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of each setting, Optuna's distribution
+
+    @property
+    def metric(self) -> str:
+        """The score that was searched for."""
+        return str(self.facts.get("metric", "value"))
+
+    @property
+    def keys(self) -> list[str]:
+        """The settings that were searched."""
+        return list(self.kinds)
+
+    def ranked(self) -> list[Trial]:
+        """Return the trials that came to an end: the completed ones by score, then the pruned ones, the longest first.
+
+        Diverged ones come last.
+        """
+        sign = -1.0 if self.maximise else 1.0
+        done = [trial for trial in self.trials if trial.state in ("completed", "pruned")]
+        groups = {"completed": 0, "pruned": 1}
+        return sorted(
+            done,
+            key=lambda trial: (
+                groups.get(trial.told, 2),
+                -max(trial.curve, default=0) if trial.told == "pruned" else 0,
+                sign * (trial.last if trial.last is not None else -sign * math.inf),
+                trial.number,
+            ),
+        )
+
+    def best(self) -> Trial | None:
+        """Return the best completed trial, if there is one."""
+        ranked = self.ranked()
+        return ranked[0] if ranked and ranked[0].told == "completed" else None
+
+
+def read_search(folder: Path) -> Search | None:
+    """Return the search in a sweep's folder; None if there is no journal with a study in it."""
+    try:
+        lines = (folder / JOURNAL).read_bytes().splitlines()
+    except OSError:
+        return None
+    search = Search(folder)
+    begun = False
+    for line in lines:
+        try:
+            operation = json.loads(line)
+            begun = begun or operation["op_code"] == CREATE_STUDY
+            if operation.get("study_id", 0) == 0:  # ours is the file's first study
+                apply(search, operation)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
+            continue
+    return search if begun else None
+
+
+def apply(search: Search, operation: Mapping[str, Any]) -> None:
+    """Carry out one operation of the journal; raises one of many errors if it makes no sense."""
+    code = operation["op_code"]
+    if code == CREATE_STUDY:
+        search.maximise = operation["directions"][0] == MAXIMIZE
+    elif code == STUDY_ATTRIBUTE:
+        search.facts |= dict(operation["user_attr"].get("search", {}))
+    elif code == CREATE_TRIAL:
+        search.trials.append(Trial(len(search.trials), began=seconds(operation["datetime_start"])))
+    if code < PARAM or operation["trial_id"] < 0:
+        return
+    trial = search.trials[operation["trial_id"]]
+    if code == PARAM:
+        kind = json.loads(operation["distribution"])
+        trial.params[operation["param_name"]] = external(kind, operation["param_value_internal"])
+        search.kinds[operation["param_name"]] = kind
+    elif code == EPOCH:
+        trial.curve[int(operation["step"])] = float(operation["intermediate_value"])
+    elif code == TRIAL_ATTRIBUTE:
+        trial.facts |= operation["user_attr"]
+    elif code == STATE:
+        values = operation["values"]
+        trial.state, trial.value = STATES[operation["state"]], float(values[0]) if values else None
+        trial.ended = seconds(operation.get("datetime_complete"))
+
+
+def external(kind: Mapping[str, Any], value: float) -> Any:
+    """Return a setting's value of the number that stands for it."""
+    if "choices" in kind["attributes"]:
+        return kind["attributes"]["choices"][int(value)]
+    return int(value) if kind["name"].startswith("Int") else float(value)
+
+
+def seconds(time: str | None) -> float:
+    """Return a time in seconds since 1970; nan for none."""
+    return datetime.fromisoformat(time).timestamp() if time else math.nan

@@ -1,0 +1,179 @@
+"""A search's study: what was tried, in Optuna's journal in the sweep's folder, so that a search can be continued.
+
+One process at a time writes it. A line is an operation in JSON; `optuna-dashboard` opens the file.
+"""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.pruners import BasePruner
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from quickdraw.errors import RunError
+from quickdraw.run_folder import encoded
+from quickdraw.search.sampling import Proposer
+from quickdraw.search.space import Params, Proposal, same, size
+from quickdraw.settings import differences
+
+JOURNAL = "study.journal"
+NAME = "search"
+FACTS = "search"  # the study's attribute that says what is searched
+STATES = {  # by how a run ended
+    "completed": TrialState.COMPLETE,
+    "diverged": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+}
+
+
+class Study:
+    """A study in a folder, which must exist. Made by `opened`."""
+
+    def __init__(self, folder: Path, proposer: Proposer, pruner: BasePruner, direction: str) -> None:
+        self.path = folder / JOURNAL
+        self.proposer = proposer
+        self.maximise = direction == "maximize"
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            mend(self.path)
+            self.storage = JournalStorage(JournalFileBackend(str(self.path), Alone()))  # type: ignore[arg-type]
+            self.study = optuna.create_study(
+                storage=self.storage,
+                sampler=proposer,
+                pruner=pruner,
+                direction=direction,
+                study_name=NAME,
+                load_if_exists=True,
+            )
+        except OSError:
+            raise
+        except Exception as error:  # whatever Optuna makes of a file that it did not write
+            raise RunError(
+                f"{self.path}: no journal of Optuna, or a damaged one ({type(error).__name__}: {error}); "
+                "move it away to begin the search anew: the jobs that it ran are kept"
+            ) from error
+
+    def claim(self, facts: Mapping[str, Any]) -> None:
+        """Note what is searched, or raise RunError if the folder holds a search for something else."""
+        known = self.study.user_attrs.get(FACTS)
+        if known is None:
+            self.study.set_user_attr(FACTS, dict(facts))
+            return
+        changed = differences(known, facts)
+        if changed:
+            raise RunError(
+                f"{self.path.parent}: this is another search: {'; '.join(changed)}; choose another name: exp_name=NAME"
+            )
+
+    def trials(self, *states: TrialState) -> list[FrozenTrial]:
+        """Return the trials in some of Optuna's states, or all of them."""
+        return self.study.get_trials(deepcopy=False, states=states or None)
+
+    def finished(self) -> int:
+        """Return how many trials came to an end."""
+        return len(self.trials(TrialState.COMPLETE, TrialState.PRUNED))
+
+    def best(self) -> float | None:
+        """Return the best score of the completed trials, None before the first."""
+        values = [trial.value for trial in self.trials(TrialState.COMPLETE) if trial.value is not None]
+        return (max if self.maximise else min)(values, default=None)
+
+    def exhausted(self) -> bool:
+        """Return whether every setting of the space was tried."""
+        return len({same(trial.params) for trial in self.trials()}) >= size(self.proposer.axes)
+
+    def ask(self, params: Params | None = None) -> Proposal:
+        """Return a new trial, with these settings or those that the sampler proposes."""
+        self.proposer.forced = params
+        trial = self.study.ask(self.proposer.space)
+        return Proposal(trial.number, {axis.key: trial.params[axis.key] for axis in self.proposer.axes})
+
+    def unfinished(self) -> list[Proposal]:
+        """Return the trials that were lost on their way; those lost before they had all their settings are ended."""
+        lost = []
+        for trial in self.trials(TrialState.RUNNING):
+            if trial.params.keys() == self.proposer.space.keys():
+                lost.append(Proposal(trial.number, {axis.key: trial.params[axis.key] for axis in self.proposer.axes}))
+            else:
+                self.tell(trial.number, {"state": "failed", "reason": "lost before it began"})
+        return lost
+
+    def failed(self) -> list[Params]:
+        """Return the settings that failed and that no other trial has had since."""
+        others = {same(trial.params) for trial in self.trials() if trial.state != TrialState.FAIL}
+        failed = {same(trial.params): trial.params for trial in self.trials(TrialState.FAIL)}
+        whole = self.proposer.space.keys()
+        return [params for key, params in failed.items() if key not in others and params.keys() == whole]
+
+    def report(self, number: int, values: Sequence[float]) -> None:
+        """Note a trial's scores, one an epoch from the first."""
+        trial = self._trial(number)
+        for epoch, value in enumerate(values, 1):
+            if epoch not in trial.intermediate_values and math.isfinite(value):
+                self.storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
+
+    def hopeless(self, number: int) -> bool:
+        """Return whether a trial should end, by what it has reported."""
+        return self.study.pruner.prune(self.study, self._trial(number))
+
+    def tell(self, number: int, facts: Mapping[str, Any], value: float | None = None) -> None:
+        """End a trial. `facts` become its attributes; their `state` says how its run ended.
+
+        A diverged trial is a complete one with the worst score of all, from which the sampler learns.
+        """
+        trial_id = self._trial(number)._trial_id
+        for key, fact in facts.items():
+            self.storage.set_trial_user_attr(trial_id, key, encoded(fact))
+        state = STATES[facts["state"]]
+        if facts["state"] == "diverged":
+            value = -math.inf if self.maximise else math.inf
+        self.study.tell(number, value if state == TrialState.COMPLETE else None, state)
+
+    def _trial(self, number: int) -> FrozenTrial:
+        return self.storage.get_trial(
+            self.storage.get_trial_id_from_study_id_trial_number(self.study._study_id, number)
+        )
+
+
+class Alone:
+    """No lock between the operations: `held` keeps other writers out, and a killed process leaves nothing behind."""
+
+    def acquire(self) -> bool:
+        """Go on."""
+        return True
+
+    def release(self) -> None:
+        """Go on."""
+
+
+def mend(path: Path) -> None:
+    """Cut off the last line if the process that wrote it was killed before its end."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        whole = file.read().rfind(b"\n") + 1
+        if whole < file.tell():
+            file.truncate(whole)
+            os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Be the only search in this folder; raises RunError if another process is."""
+    lock = FileLock(folder / ".search.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"{folder}: another process is searching in this folder; wait for it or stop it") from None
+    try:
+        yield
+    finally:
+        lock.release()
