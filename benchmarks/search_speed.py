@@ -106,8 +106,16 @@ class Trainer:
 
         try:
             engine.train(
-                net, optimizer, data.train, data.val, epochs=EPOCHS, schedule=one_cycle, seed=seed,
-                precision="float32", progress=False, on_epoch=on_epoch,
+                net,
+                optimizer,
+                data.train,
+                data.val,
+                epochs=EPOCHS,
+                schedule=one_cycle,
+                seed=seed,
+                precision="float32",
+                progress=False,
+                on_epoch=on_epoch,
             )
         except PrunedError:
             pass
@@ -212,7 +220,7 @@ def main() -> None:
 
 def lines(curves: dict[str, list[Curve]], budget_s: float, target: float) -> Iterator[str]:
     """Yield the table, in Markdown."""
-    yield "| search | trials | best at a third | best at the end | target reached | seconds to it (median) | of the grid's |"
+    yield "| search | trials | best at a third | best at the end | reached in | seconds (median) | of the grid's |"
     yield "|---|---|---|---|---|---|---|"
     for method, several in curves.items():
         times = [reached(curve, target) for curve in several]
@@ -245,7 +253,9 @@ def draw(curves: dict[str, list[Curve]], budget_s: float, best: float, deviation
             )
         axes.axhspan(best - deviation, best, color="black", alpha=0.12, label="the grid's best, less its deviation")
         axes.axvline(budget_s / 3, color="black", linewidth=0.8, linestyle=":")
-        axes.annotate("a third of the grid's time", (budget_s / 3, 0.02), xycoords=("data", "axes fraction"), fontsize=8)
+        axes.annotate(
+            "a third of the grid's time", (budget_s / 3, 0.02), xycoords=("data", "axes fraction"), fontsize=8
+        )
         axes.set(
             title="Best setting so far, five searches each", xlabel="seconds of training", ylabel="validation accuracy"
         )

@@ -4,9 +4,10 @@
 calls them with a few objects, `run.py` with everything the configuration holds.
 """
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -119,11 +120,8 @@ def train(
         at.history.append(record)
         state.keep_best(-record[monitor] if monitor.endswith("loss") else record[monitor])
         at.epoch, at.step, at.epoch_s = at.epoch + 1, 0, 0.0
-        try:
+        with saved_if_pruned(check_and_save):
             on_epoch(record)
-        except PrunedError:
-            check_and_save()
-            raise
     check_and_save()
     net.load_state_dict(state.best)
     return at.history
@@ -168,6 +166,16 @@ def predict(net: nn.Module, batches: Batches) -> Predictions:
             columns.append((labels, logits.argmax(dim=1), rank, metrics.confidence(logits), loss))
     net.train(was_training)
     return Predictions(batches.indices, *(torch.cat(column).cpu().numpy() for column in zip(*columns, strict=True)))
+
+
+@contextlib.contextmanager
+def saved_if_pruned(save: Callable[[], None]) -> Iterator[None]:
+    """Call `save` before a PrunedError leaves the block: what was learnt is kept, and could go on."""
+    try:
+        yield
+    except PrunedError:
+        save()
+        raise
 
 
 def check_finite(losses: Tensor, steps_before: int, rate: Callable[[int], float]) -> None:

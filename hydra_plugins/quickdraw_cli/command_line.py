@@ -87,7 +87,8 @@ def named(arguments: list[str]) -> list[str]:
     """Give a sweep without a name one of its own, and tell Hydra which keys do not vary, for the names of its jobs.
 
     The name is made of the keys that vary and a hash of the settings that do not: more values, same sweep. An adaptive
-    search has a name for each space, and goes on with more trials. The flag comes first, for argparse takes overrides from one place only.
+    search has a name for each space, and goes on with more trials. The flag comes first, for argparse takes overrides
+    from one place only.
     """
     flags = {"-m", "--multirun"}
     if not {*flags, "hydra.mode=MULTIRUN"} & set(arguments):

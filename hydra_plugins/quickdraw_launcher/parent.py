@@ -3,6 +3,7 @@
 The two share a pipe. Nothing but short texts goes through it; the scores lie in the job's folder.
 """
 
+import os
 from multiprocessing import connection
 from typing import Any
 
@@ -10,21 +11,20 @@ from hydra_plugins.quickdraw_launcher import job
 from quickdraw.errors import PrunedError
 
 EPOCH = b"epoch"
+JUDGED = "QUICKDRAW_JUDGED"  # set in a process whose parent wants to be asked
 
 pipe: "connection.Connection | None" = None  # to the process that started this one
-judged = False  # whether that one wants to be asked
 
 
 def run_judged_job(*arguments: Any) -> None:
     """Run one job as `job.run_job_here` does, and ask after each epoch whether to go on."""
-    global judged
-    judged = True
+    os.environ[JUDGED] = "1"
     job.run_job_here(*arguments)
 
 
 def ask_to_go_on() -> None:
     """Raise PrunedError if the search wants no more of this training. Outside of a search nobody is asked."""
-    if pipe is None or not judged:
+    if pipe is None or JUDGED not in os.environ:
         return
     try:
         pipe.send_bytes(EPOCH)

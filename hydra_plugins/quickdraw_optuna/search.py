@@ -182,7 +182,9 @@ class Search:
         assert found
         print(f"\n{report(found)}\n\nall of it: {summary}; look at it: optuna-dashboard {self.study.path}", flush=True)
         if stopped:
-            print(f"stopped; {self.done} of {self.n_trials} trials are finished. The same command continues.", flush=True)
+            print(
+                f"stopped; {self.done} of {self.n_trials} trials are finished. The same command continues.", flush=True
+            )
             raise stopped
         if self.failed:
             reason = next(iter(self.failed.values()))

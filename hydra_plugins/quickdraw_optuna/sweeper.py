@@ -87,7 +87,7 @@ class OptunaSweeper(Sweeper):
         from hydra_plugins.quickdraw_optuna.search import Search
         from quickdraw.search.pruning import make_pruner
         from quickdraw.search.sampling import Proposer
-        from quickdraw.search.study import Study, held
+        from quickdraw.search.study import Direction, Study, held
 
         sweep = self.launcher.sweep()
         sweep.pool.warm_up()  # it imports torch meanwhile
@@ -95,13 +95,15 @@ class OptunaSweeper(Sweeper):
         sweep.check(probes)
         config = probes[0].config
         metric = self.keys["metric"] or config["trainer"]["monitor"]
-        direction = self.keys["direction"] or ("minimize" if metric.endswith("loss") else "maximize")
+        direction: Direction = self.keys["direction"] or ("minimize" if metric.endswith("loss") else "maximize")
         seeds = range(config["seed"], config["seed"] + self.keys["seeds"])
 
         def plans_of(number: int, params: Params) -> list[Plan]:
             overrides = [*fixed, *overrides_of(params)]
             return [
-                self.launcher.plan([*overrides, *([f"seed={seed}"] if len(seeds) > 1 else [])], number * len(seeds) + place)
+                self.launcher.plan(
+                    [*overrides, *([f"seed={seed}"] if len(seeds) > 1 else [])], number * len(seeds) + place
+                )
                 for place, seed in enumerate(seeds)
             ]
 

@@ -34,7 +34,12 @@ class Trial:
     def state(self) -> str | None:
         """Return how the trial ended, None if it has not."""
         states = [run.state for run in self.runs.values()]
-        for told, state in (("failed", "failed"), ("interrupted", "failed"), ("diverged", "diverged"), ("pruned", "pruned")):
+        for told, state in (
+            ("failed", "failed"),
+            ("interrupted", "failed"),
+            ("diverged", "diverged"),
+            ("pruned", "pruned"),
+        ):
             if told in states:
                 return state
         return "completed" if len(self.runs) == len(self.plans) else None

@@ -1,4 +1,4 @@
-"""What is seen of a search while it runs: a line for each finished trial, and one for the whole with the best so far."""
+"""What is seen of a search while it runs: a line for each finished trial, and a live one with the best so far."""
 
 import math
 import time

@@ -3,10 +3,11 @@
 import math
 import warnings
 from pathlib import Path
-from statistics import stdev
+from statistics import median, stdev
 from typing import Any
 
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from quickdraw import pictures
@@ -58,7 +59,9 @@ def history_figure(search: Search) -> Figure:
         for told, marker, size in (("completed", "o", 22), ("pruned", "x", 14)):
             shown_here = [trial for trial in search.trials if trial.told == told and trial.last is not None]
             x, y = [trial.number for trial in shown_here], [trial.last for trial in shown_here]
-            axes.scatter(x, y, s=size, marker=marker, linewidth=1, label=told, color="C0" if told == "completed" else "gray")
+            axes.scatter(
+                x, y, s=size, marker=marker, linewidth=1, label=told, color="C0" if told == "completed" else "gray"
+            )
         best = best_so_far(search)
         if best:
             last = search.trials[-1].number
@@ -77,8 +80,12 @@ def parallel_frame(search: Search) -> pd.DataFrame:
     names = short_names(search)
     trials = [trial for trial in search.ranked() if trial.last is not None]
     rows = [
-        {names[key]: place(search.kinds[key], trial.params.get(key)) for key in search.keys}
-        | {search.metric: trial.last, "trial": trial.number, "state": trial.told}
+        {
+            **{names[key]: place(search.kinds[key], trial.params.get(key)) for key in search.keys},
+            search.metric: trial.last,
+            "trial": trial.number,
+            "state": trial.told,
+        }
         for trial in trials
     ]
     frame = pd.DataFrame(rows, columns=[*names.values(), search.metric, "trial", "state"])
@@ -103,14 +110,14 @@ def parallel_coordinates(search: Search) -> Figure:
     frame = parallel_frame(search)
     columns = [*short_names(search).values(), search.metric]
     with pictures.figure(1.7 * len(columns) + 1.5, 3.8) as (made, axes):
-        colours = __import__("matplotlib").colormaps["viridis"]
+        colours = colormaps["viridis"]
         for row in frame[::-1].to_dict("records"):
             pruned = row["state"] == "pruned"
             good = row[search.metric] if search.maximise else 1 - row[search.metric]
             axes.plot(
                 range(len(columns)),
                 [row[column] for column in columns],
-                color="#bbbbbb" if pruned else colours(good),
+                color="#bbbbbb" if pruned else colours(0.95 * (1 - good)),
                 linewidth=0.6 if pruned else 1.6,
                 zorder=1 if pruned else 2 + good,
             )
@@ -126,7 +133,7 @@ def parallel_coordinates(search: Search) -> Figure:
         axes.set_yticks([])
         axes.set_xlim(-0.1, len(columns) - 0.7)
         axes.spines[["left", "bottom"]].set_visible(False)
-        axes.set_title("Settings and score: a line a trial, the brighter the better, grey for pruned")
+        axes.set_title("Settings and score: a line a trial, the darker the better, grey for pruned")
     return made
 
 
@@ -140,30 +147,50 @@ def ticks(kind: Any) -> list[tuple[float, str]]:
 def importance(search: Search) -> dict[str, float]:
     """Return the part of the scores' variance that each setting explains, the greatest first; they add up to 1.
 
-    By fANOVA: Hutter et al. (2014). A pruned trial counts with the score that it had reached, for else the search would
-    hide what it avoided; diverged ones are left out. Empty without Optuna, or for too few trials.
+    By fANOVA: Hutter et al. (2014). A pruned trial counts too, with an estimate of its final score, for else the search
+    would hide what it avoided; diverged ones are left out. Empty without Optuna, or for too few trials.
     """
     try:
+        import json
+
         import optuna
         from optuna.distributions import json_to_distribution
         from optuna.importance import FanovaImportanceEvaluator, get_param_importances
     except ImportError:
         return {}
-    import json
-
-    counted = [trial for trial in search.trials if trial.last is not None and trial.params.keys() == search.kinds.keys()]
-    if len(counted) < FEWEST or len({trial.last for trial in counted}) < 2:
+    scores = final_scores(search)
+    if len(scores) < FEWEST or len({*scores.values()}) < 2:
         return {}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     kinds = {key: json_to_distribution(json.dumps(kind)) for key, kind in search.kinds.items()}
     study = optuna.create_study()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        for trial in counted:
-            study.add_trial(
-                optuna.trial.create_trial(params=trial.params, distributions=kinds, value=trial.last)
-            )
+        for number, score in scores.items():
+            params = search.trials[number].params
+            study.add_trial(optuna.trial.create_trial(params=params, distributions=kinds, value=score))
         return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+
+
+def final_scores(search: Search) -> dict[int, float]:
+    """Return the final score of each finished trial, by number.
+
+    A pruned one's is estimated: its last score, and what the completed ones gained from that epoch on (the median).
+    """
+    completed = [
+        (trial, trial.value)
+        for trial in search.trials
+        if trial.told == "completed" and trial.value is not None and math.isfinite(trial.value)
+    ]
+    scores = {trial.number: value for trial, value in completed}
+    for trial in search.trials:
+        if trial.told == "pruned" and trial.curve:
+            epoch = max(trial.curve)
+            gains = [value - other.curve[epoch] for other, value in completed if epoch in other.curve]
+            if gains:
+                scores[trial.number] = trial.curve[epoch] + median(gains)
+    whole = search.kinds.keys()
+    return {number: score for number, score in scores.items() if search.trials[number].params.keys() == whole}
 
 
 def report(search: Search) -> str:
@@ -191,8 +218,12 @@ def report(search: Search) -> str:
         parts[0] += f"\n({len(ranked) - TOP} more in {search.folder / 'summary.csv'})"
     explained = importance(search)
     if explained:
-        rows = [[names[key], f"{100 * part:.0f} %"] for key, part in explained.items()]
-        parts.append(table(["setting", "importance (fANOVA)"], rows))
+        parts.append(
+            table(
+                ["setting", "importance (fANOVA)"],
+                [[names[key], f"{100 * part:.0f} %"] for key, part in explained.items()],
+            )
+        )
     return "\n\n".join(parts)
 
 

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from filelock import FileLock, Timeout
@@ -25,6 +25,7 @@ from quickdraw.settings import differences
 
 JOURNAL = "study.journal"
 NAME = "search"
+Direction = Literal["maximize", "minimize"]
 FACTS = "search"  # the study's attribute that says what is searched
 STATES = {  # by how a run ended
     "completed": TrialState.COMPLETE,
@@ -37,7 +38,7 @@ STATES = {  # by how a run ended
 class Study:
     """A study in a folder, which must exist. Made by `opened`."""
 
-    def __init__(self, folder: Path, proposer: Proposer, pruner: BasePruner, direction: str) -> None:
+    def __init__(self, folder: Path, proposer: Proposer, pruner: BasePruner, direction: Direction) -> None:
         self.path = folder / JOURNAL
         self.proposer = proposer
         self.maximise = direction == "maximize"

@@ -1,0 +1,295 @@
+"""The space of a search, what is proposed in it, and which trainings are ended: without a training."""
+
+import json
+import math
+from pathlib import Path
+
+import optuna
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from hydra_plugins.quickdraw_optuna.grammar import overrides_of, split
+from quickdraw.analysis.journal import read_search
+from quickdraw.analysis.search import final_scores, history_figure, importance, parallel_frame, report, trial_frame
+from quickdraw.errors import ConfigError, RunError
+from quickdraw.search.pruning import make_pruner
+from quickdraw.search.sampling import MAKERS, Proposer
+from quickdraw.search.space import Axis, corners, points, same, size
+from quickdraw.search.study import Study, held
+
+AXES = (
+    Axis("lr", 1e-4, 1e-1, log=True),
+    Axis("rate", 0.0, 0.6),
+    Axis("width", 16, 64),
+    Axis("batch", choices=(64, 128)),
+)
+
+
+def axes(*overrides: str) -> list[Axis]:
+    return split(OverridesParser.create().parse_overrides(list(overrides)))[1]
+
+
+def study(
+    folder: Path, sampler: str = "tpe", pruner: str = "asha", seed: int = 0, space: tuple[Axis, ...] = AXES
+) -> Study:
+    return Study(folder, Proposer(space, sampler, seed, 4), make_pruner(pruner, 1, 3, 3), "maximize")
+
+
+def search(study: Study, trials: int) -> list[dict[str, object]]:
+    """Run trials whose score is best near lr=1e-2; return their settings."""
+    tried = []
+    for _ in range(trials):
+        proposal = study.ask()
+        tried.append(proposal.params)
+        final = 0.9 - 0.1 * (math.log10(float(proposal.params["lr"])) + 2) ** 2
+        curve: list[float] = []
+        facts = {"state": "completed", "epochs": 9, "seconds": 1.0, "jobs": ["job"]}
+        while len(curve) < 9:
+            curve.append(final - 0.3 / (len(curve) + 1))
+            study.report(proposal.number, curve)
+            if len(curve) < 9 and study.hopeless(proposal.number):
+                facts |= {"state": "pruned", "epochs": len(curve)}
+                break
+        study.tell(proposal.number, facts, final)
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("a=interval(1,5)", Axis("a", 1.0, 5.0)),
+        ("a=int(interval(1,5))", Axis("a", 1, 5)),
+        ("a=tag(log,interval(1e-4,1e-1))", Axis("a", 1e-4, 1e-1, log=True)),
+        ("a=tag(log,int(interval(16,256)))", Axis("a", 16, 256, log=True)),
+        ("a=range(1,10,2)", Axis("a", 1, 9, step=2)),
+        ("a=range(0.1,0.5,0.1)", Axis("a", 0.1, 0.4, step=0.1)),
+        ("a=choice(64,1e-3,true,x,'y z',[1,2])", Axis("a", choices=(64, 1e-3, True, "x", "y\\ z", "[1,2]"))),
+        ("a=1,null,1", Axis("a", choices=(1, "null"))),
+        ("+a=1,2", Axis("+a", choices=(1, 2))),
+    ],
+)
+def test_space_is_written_in_hydras_own_grammar(typed: str, meant: Axis) -> None:
+    (axis,) = axes(typed)
+    assert axis == meant
+    assert (axis.whole, axis.size) == (meant.whole, meant.size)
+
+
+def test_fixed_overrides_pass_through_and_a_choice_comes_back_as_it_was_typed() -> None:
+    parsed = OverridesParser.create().parse_overrides(["x='a b'", "a=choice('y z',[1,2],true)", "~b"])
+    fixed, (axis,) = split(parsed)
+    assert fixed == ["x='a b'", "~b"]
+    values = [OverridesParser.create().parse_override(*overrides_of({"a": each})).value() for each in axis.choices]
+    assert values == ["y z", [1, 2], True]
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("a=tag(log,interval(0,1))", "a: a logarithmic interval begins above 0, got log interval(0.0, 1.0)"),
+        ("a=interval(5,1)", "a: expected the lower end first"),
+        ("a=interval(1,1)", "a: expected the lower end first"),
+        ("a=int(interval(0.2,0.8))", "a: expected the lower end first"),
+        ("a=interval(0,inf)", "a: expected two finite ends"),
+        ("a=interval(nan,1)", "a: expected two finite ends"),
+        ("a=range(5,1)", "a: expected at least two different choices"),
+        ("a=range(1,5,0)", "a: expected a step other than 0"),
+        ("a=choice(1,1)", "a: expected at least two different choices"),
+        ("a=tag(log,choice(1,2))", "a: only an interval can be logarithmic"),
+        ("a=tag(log,foo,interval(1,2))", "a: expected no tag but log, got foo"),
+        ("seed=0,1,2", "seed: a search over it would choose luck; hydra.sweeper.seeds=3 gives each trial three seeds"),
+        ("exp_name=a,b", "exp_name: it cannot be searched"),
+        ("a=1", "nothing to search"),
+    ],
+)
+def test_senseless_space_is_refused(typed: str, told: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        axes(typed)
+    assert told in str(error.value)
+    assert str(error.value).endswith("\nno job was started")
+
+
+@given(
+    st.sampled_from(
+        [Axis("a", 1e-5, 3.0, log=True), Axis("a", 0.9, 0.95), Axis("a", 3, 19, step=4), Axis("a", 1, 9, log=True)]
+    ),
+    st.floats(0, 1),
+)
+def test_value_at_a_position_lies_in_the_axis_and_its_position_is_near(axis: Axis, position: float) -> None:
+    value = axis.at(position)
+    assert axis.low <= value <= axis.high
+    assert axis.settled(value) == value
+    assert abs(axis.position(value) - position) <= (0.001 if not axis.whole else 0.5)
+
+
+def test_corners_hold_every_choice_and_both_ends() -> None:
+    held_values = {key: {params[key] for params in corners(AXES)} for key in ("lr", "width", "batch")}
+    assert held_values == {"lr": {1e-4, 1e-1}, "width": {16, 64}, "batch": {64, 128}}
+    space = (Axis("a", 1, 7, step=3), Axis("b", choices=("x", "y")))
+    assert len({same(point) for point in points(space)}) == size(space) == 6
+
+
+@pytest.mark.parametrize("name", sorted(MAKERS))
+def test_search_is_the_same_again_and_after_a_restart_and_repeats_nothing(tmp_path: Path, name: str) -> None:
+    folders = [tmp_path / each for each in ("whole", "halves", "other")]
+    for folder in folders:
+        folder.mkdir()
+    whole = search(study(folders[0], name, "none"), 10)
+    halves = search(study(folders[1], name, "none"), 6) + search(study(folders[1], name, "none"), 4)
+    assert halves == whole
+    assert len({same(params) for params in whole}) == 10
+    assert search(study(folders[2], name, "none", seed=1), 2) != whole[:2]
+    for axis in AXES[:3]:
+        assert all(axis.low <= params[axis.key] <= axis.high for params in whole)  # type: ignore[operator]
+
+
+def test_sampler_learns_and_a_small_space_is_tried_once_whole(tmp_path: Path) -> None:
+    (tmp_path / "learnt").mkdir()
+    tried = search(study(tmp_path / "learnt", "tpe", "none"), 30)
+    late = [abs(math.log10(float(params["lr"])) + 2) for params in tried[15:]]  # type: ignore[arg-type]
+    assert sum(distance < 0.75 for distance in late) >= 10  # 7.5 of 15 by chance
+    small = (Axis("lr", choices=(1e-3, 1e-2)), Axis("width", 1, 3))
+    whole = study(tmp_path, "tpe", "none", space=small)
+    tried = search(whole, 6)
+    assert {same(params) for params in tried} == {same(point) for point in points(small)}
+    assert whole.exhausted()
+
+
+def test_halving_lets_the_best_third_go_on_and_decides_the_same_again(tmp_path: Path) -> None:
+    halving = study(tmp_path)
+    for scores, ended_after in [
+        ((0.5, 0.5, 0.5), None),  # the first of all has nobody to beat
+        ((0.4,), 1),
+        ((0.6, 0.9, 0.4), None),  # the best epoch counts
+        ((0.55,), 1),  # the second of four
+        ((0.7, 0.7, 0.55), 3),
+    ]:
+        number = halving.ask().number
+        for epoch in range(1, len(scores) + 1):
+            halving.report(number, scores[:epoch])
+            again = study(tmp_path)  # the search was killed before it could act
+            assert again.hopeless(number) == again.hopeless(number) == (epoch == ended_after)
+
+
+def test_journal_is_optunas_own_and_a_line_cut_short_by_a_kill_is_mended(tmp_path: Path) -> None:
+    search(study(tmp_path), 6)
+    begun = study(tmp_path).ask()
+    path = tmp_path / "study.journal"
+    path.write_bytes(path.read_bytes() + b'{"op_code":6,"trial')
+    again = study(tmp_path)
+    assert [each.number for each in again.unfinished()] == [begun.number]
+    again.tell(begun.number, {"state": "completed", "scores": {"0": 0.5}}, 0.5)
+    opened = optuna.load_study(study_name="search", storage=JournalStorage(JournalFileBackend(str(path))))
+    assert len(opened.trials) == 7
+    assert {trial.state.name for trial in opened.trials} == {"COMPLETE", "PRUNED"}
+    assert list(opened.trials[0].intermediate_values) == list(range(1, 10))
+    assert (opened.trials[-1].value, opened.trials[-1].user_attrs["scores"]) == (0.5, {"0": 0.5})
+
+
+def test_trial_lost_between_its_settings_is_ended_and_counts_for_nothing(tmp_path: Path) -> None:
+    whole = study(tmp_path)
+    whole.ask()
+    path = tmp_path / "study.journal"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    again = study(tmp_path)
+    assert again.unfinished() == []
+    assert again.failed() == []
+    assert again.trials()[0].state.name == "FAIL"
+
+
+def test_failed_settings_are_given_out_again_until_they_end(tmp_path: Path) -> None:
+    tries = study(tmp_path)
+    first = tries.ask()
+    tries.tell(first.number, {"state": "failed", "reason": "x"})
+    assert tries.failed() == [first.params]
+    second = tries.ask(first.params)
+    assert (second.number, second.params) == (1, first.params)
+    tries.tell(second.number, {"state": "diverged"})
+    assert tries.failed() == []
+    assert tries.trials()[1].value == -math.inf
+
+
+def test_another_search_in_the_folder_is_refused(tmp_path: Path) -> None:
+    study(tmp_path).claim({"metric": "val_loss", "space": {"lr": "interval(0, 1)"}})
+    study(tmp_path).claim({"metric": "val_loss", "space": {"lr": "interval(0, 1)"}})
+    with pytest.raises(RunError, match=r"another search: space.lr was 'interval\(0, 1\)' and is 'interval\(0, 2\)'"):
+        study(tmp_path).claim({"metric": "val_loss", "space": {"lr": "interval(0, 2)"}})
+    with held(tmp_path), pytest.raises(RunError, match="another process is searching"), held(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("text", [b"\x80\x04N.\n", b'{"op_code": 99}\n', b"[]\n", b'{"op_code":4}\n{"op_code":4}\n'])
+def test_file_that_is_no_journal_is_told_in_one_line(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "study.journal").write_bytes(text + b"\n")
+    with pytest.raises(RunError, match="move it away to begin the search anew"):
+        study(tmp_path)
+
+
+@settings(max_examples=30)
+@given(
+    st.lists(
+        st.recursive(
+            st.none() | st.integers() | st.text(),
+            lambda each: (
+                st.lists(each)
+                | st.dictionaries(
+                    st.sampled_from(["op_code", "trial_id", "study_id", "step", "values", "user_attr", "distribution"]),
+                    each,
+                )
+            ),
+        ),
+        max_size=8,
+    )
+)
+def test_reader_of_a_journal_passes_over_what_makes_no_sense(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[object]
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    (folder / "study.journal").write_text("\n".join(json.dumps(line) for line in lines))
+    found = read_search(folder)
+    assert found is None or found.trials is not None
+
+
+def test_search_is_told_without_optuna_reading_its_journal(tmp_path: Path) -> None:
+    assert read_search(tmp_path) is None
+    searched = study(tmp_path)
+    searched.claim({"metric": "val_accuracy"})
+    search(searched, 20)
+    diverged = searched.ask()
+    searched.tell(diverged.number, {"state": "diverged", "epochs": 1})
+    found = read_search(tmp_path)
+    assert found
+    for ours, theirs in zip(found.trials, searched.trials(), strict=True):
+        assert (ours.params, ours.curve) == (theirs.params, theirs.intermediate_values)
+    best = found.best()
+    assert best
+    assert best.value == searched.best()
+    assert found.ranked()[-1].number == diverged.number
+    frame = trial_frame(found)
+    assert list(frame.columns) == [
+        "trial",
+        "lr",
+        "rate",
+        "width",
+        "batch",
+        "val_accuracy",
+        "state",
+        "epochs",
+        "seconds",
+    ]
+    assert len(frame) == 21
+    crossings = parallel_frame(found)
+    assert crossings.iloc[:, :5].to_numpy().min() >= 0
+    assert crossings.iloc[:, :5].to_numpy().max() <= 1
+    assert len(history_figure(found).axes) == 1
+    estimated = final_scores(found)
+    final = {n: 0.9 - 0.1 * (math.log10(found.trials[n].params["lr"]) + 2) ** 2 for n in estimated}
+    assert estimated == pytest.approx(final)  # all curves of this search have one form
+    explained = importance(found)
+    assert next(iter(explained)) == "lr"
+    assert sum(explained.values()) == pytest.approx(1)
+    assert "importance (fANOVA)" in report(found)
