@@ -36,16 +36,16 @@ def facts(trial: FrozenTrial) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, drawings: Path) -> Outcome:
-    """A search of eight trials of four epochs, one after the other."""
+    """A search of six trials of four epochs, one after the other."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    outcome = sweep(folder, drawings, *SEARCH, *SPACE, *ONE, "trainer.epochs=4", "hydra.sweeper.n_trials=8")
+    outcome = sweep(folder, drawings, *SEARCH, *SPACE, *ONE, "trainer.epochs=4", "hydra.sweeper.n_trials=6")
     assert outcome.code == 0, outcome.err
     return outcome
 
 
 def test_search_prunes_keeps_the_curves_and_tells_what_it_found(undisturbed: Outcome) -> None:
     tried = trials(undisturbed.folder)
-    assert [trial.number for trial in tried] == list(range(8))
+    assert [trial.number for trial in tried] == list(range(6))
     assert {trial.state.name for trial in tried} == {"COMPLETE", "PRUNED"}
     for trial in tried:
         (job,) = [job for job in job_folders(undisturbed.folder) if job.name == trial.user_attrs["jobs"][0]]
@@ -65,7 +65,7 @@ def test_search_prunes_keeps_the_curves_and_tells_what_it_found(undisturbed: Out
         {"COMPLETE": "completed", "PRUNED": "pruned"}[trial.state.name] for trial in tried
     )
     for told in (
-        "[8/8]",
+        "[6/6]",
         "the best so far",
         "pruned: val_accuracy",
         "importance (fANOVA)",
@@ -91,7 +91,7 @@ def test_same_command_adds_nothing_and_more_trials_go_on(tmp_path: Path, drawing
 
 
 def test_killed_search_goes_on_as_if_it_had_not_been(tmp_path: Path, drawings: Path, undisturbed: Outcome) -> None:
-    command = (*SEARCH, *SPACE, *ONE, "trainer.epochs=4", "hydra.sweeper.n_trials=8", "trainer.checkpoint_every_s=0.02")
+    command = (*SEARCH, *SPACE, *ONE, "trainer.epochs=4", "hydra.sweeper.n_trials=6", "trainer.checkpoint_every_s=0.02")
     for trial in 1, 3:
         program = start(tmp_path, drawings, *command)
         until(lambda number=trial: begun(tmp_path, number), f"trial {trial} trains", program)
@@ -110,7 +110,7 @@ def begun(folder: Path, number: int) -> bool:
 
 
 def test_ctrl_c_lets_jobs_save_and_no_trial_stays_running(tmp_path: Path, drawings: Path) -> None:
-    command = (*SEARCH, *SPACE, "trainer.epochs=60", "hydra.sweeper.n_trials=2", "hydra.sweeper.pruner=none")
+    command = (*SEARCH, *SPACE, "trainer.epochs=30", "hydra.sweeper.n_trials=2", "hydra.sweeper.pruner=none")
     program = start(tmp_path, drawings, *command)
     pids = until(lambda: p if len(p := running(tmp_path)) == 2 else [], "two jobs at once", program)
     program.send(signal.SIGINT)
@@ -122,7 +122,7 @@ def test_ctrl_c_lets_jobs_save_and_no_trial_stays_running(tmp_path: Path, drawin
     outcome = sweep(tmp_path, drawings, *command)
     assert outcome.code == 0, outcome.err
     assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE"] * 2
-    assert all(len(trial.intermediate_values) == 60 for trial in trials(tmp_path))
+    assert all(len(trial.intermediate_values) == 30 for trial in trials(tmp_path))
 
 
 def test_small_space_is_tried_once_whole_and_a_failed_trial_runs_again(tmp_path: Path, drawings: Path) -> None:
@@ -175,7 +175,7 @@ def test_score_is_the_mean_over_the_seeds(tmp_path: Path, drawings: Path) -> Non
     ("bad", "told"),
     [
         ("optimizer.lr=tag(log,interval(0,1))", "optimizer.lr: a logarithmic interval begins above 0"),
-        ("dropout_rate=interval(0.0,1.5)", "dropout_rate: expected a number in [0, 1), got 1.5 (in dropout_rate=1.5)"),
+        ("dropout_rate=interval(0.0,1.5)", "dropout_rate: expected a number in [0, 1), got 1.5 (in optimizer"),
         ("optimizer.lrr=interval(0,1)", "there is no key 'optimizer.lrr'; did you mean 'optimizer.lr'?"),
         ("hydra/launcher=basic", "hydra/sweeper=optuna runs its jobs by hydra/launcher=local alone, got BasicLauncher"),
         ("hydra.sweeper.sampler=tpr", "hydra.sweeper.sampler: expected one of tpe, random, qmc, cmaes, gp, got 'tpr'"),

@@ -42,17 +42,29 @@ class OptunaSweeper(Sweeper):
     config: DictConfig
     launcher: LocalLauncher
 
-    def __init__(self, params: Mapping[str, Any] | None, **keys: Any) -> None:
-        unknown = keys.keys() ^ RULES.keys()
-        complaints = [f"hydra.sweeper.{key}: no such key, or it is absent" for key in sorted(unknown)]
-        complaints += [
+    def __init__(
+        self,
+        n_trials: int,
+        sampler: str,
+        seed: int,
+        startup_trials: int,
+        pruner: str,
+        min_epochs: int,
+        reduction_factor: int,
+        seeds: int,
+        metric: str | None,
+        direction: str | None,
+        params: Mapping[str, Any] | None,
+    ) -> None:
+        given = locals()
+        self.keys = {key: given[key] for key in RULES}
+        complaints = [
             f"hydra.sweeper.{key}: expected {RULES[key].words}, got {shown(value)}"
-            for key, value in keys.items()
-            if key in RULES and not RULES[key].holds(value)
+            for key, value in self.keys.items()
+            if not RULES[key].holds(value)
         ]
         if complaints:
             raise ConfigError("; ".join(complaints))
-        self.keys = keys
         self.params = [f"{key}={value}" for key, value in (params or {}).items()]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:

@@ -109,11 +109,13 @@ def parallel_coordinates(search: Search) -> Figure:
     """Return one line a trial across the axes of all settings, the best ones coloured, pruned ones thin and grey."""
     frame = parallel_frame(search)
     columns = [*short_names(search).values(), search.metric]
+    worst = frame.loc[frame["state"] == "completed", search.metric].agg("min" if search.maximise else "max")
     with pictures.figure(1.7 * len(columns) + 1.5, 3.8) as (made, axes):
         colours = colormaps["viridis"]
         for row in frame[::-1].to_dict("records"):
             pruned = row["state"] == "pruned"
-            good = row[search.metric] if search.maximise else 1 - row[search.metric]
+            reach = (1.0 if search.maximise else 0.0) - worst or 1.0
+            good = 0.0 if pruned else (row[search.metric] - worst) / reach  # among the completed ones, 1 the best
             axes.plot(
                 range(len(columns)),
                 [row[column] for column in columns],
@@ -169,7 +171,8 @@ def importance(search: Search) -> dict[str, float]:
         for number, score in scores.items():
             params = search.trials[number].params
             study.add_trial(optuna.trial.create_trial(params=params, distributions=kinds, value=score))
-        return get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+        parts = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+    return {key: float(part) for key, part in parts.items()}
 
 
 def final_scores(search: Search) -> dict[int, float]:
