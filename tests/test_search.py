@@ -1,6 +1,7 @@
 """The promises of an adaptive search, by `run.py -m hydra/sweeper=optuna` itself."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from hydra_plugins.quickdraw_cli.command_line import named
-from tests.program import ROOT, Outcome
+from tests.program import ROOT, Outcome, call
 from tests.sweeps import alive, job_folders, kill, running, start, states, status, summary, sweep, times, until
 
 SEARCH = ("hydra/sweeper=optuna", "hydra.sweeper.startup_trials=3")
@@ -206,3 +207,13 @@ def test_help_does_not_pay_for_optuna() -> None:
         "command_line.call(run.main); sys.exit('optuna' in sys.modules or 'pandas' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_pruned_training_can_be_taken_to_its_end(tmp_path: Path, undisturbed: Outcome) -> None:
+    shutil.copytree(undisturbed.folder / "outputs", tmp_path / "outputs")
+    job = next(job for job in job_folders(tmp_path) if status(job)["state"] == "pruned")
+    outcome = call(tmp_path, f"resume={job}")
+    assert outcome.code == 0, outcome.err
+    assert "continuing after step" in outcome.out
+    assert status(job)["state"] == "completed"
+    assert len((job / "metrics.csv").read_text().splitlines()) == 5

@@ -1,5 +1,6 @@
 """A search from its first trial to the report at its end: a free slot asks for the next trial, and none waits."""
 
+import shlex
 import signal
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from hydra_plugins.quickdraw_launcher.sweep import Plan, Sweep, record
 from hydra_plugins.quickdraw_optuna.grammar import overrides_of
 from hydra_plugins.quickdraw_optuna.trials import Trial, curve
 from hydra_plugins.quickdraw_optuna.view import SearchView
+from quickdraw.analysis.importance import report
+from quickdraw.analysis.journal import Search as Found
 from quickdraw.analysis.journal import read_search
 from quickdraw.analysis.runs import Run, write_summary
 from quickdraw.errors import Interrupted, RunError
@@ -174,13 +177,21 @@ class Search:
     def _given_up(self, fail_fast: bool) -> bool:
         return bool(self.failed) and (fail_fast or (len(self.failed) >= HOPELESS and not self.finished))
 
-    def _conclude(self, stopped: Interrupted | None) -> None:
-        from quickdraw.analysis.search import report
+    def _again(self, found: Found) -> str:
+        """Return how to find out whether the best trial was luck; nothing if it had several seeds."""
+        best = found.best()
+        if best is None or len(best.facts.get("scores", {})) > 1:
+            return ""
+        overrides = [each for each in self.plans_of(0, best.params)[0].overrides if not each.startswith("exp_name=")]
+        command = shlex.join(["python", "run.py", "-m", "seed=0,1,2,3,4", *overrides])
+        return f"\nthe best is of one seed, and may be luck: {command}\n"
 
+    def _conclude(self, stopped: Interrupted | None) -> None:
         summary = write_summary(self.sweep.folder)
         found = read_search(self.sweep.folder)
         assert found
-        print(f"\n{report(found)}\n\nall of it: {summary}; look at it: optuna-dashboard {self.study.path}", flush=True)
+        print(f"\n{report(found)}\n{self._again(found)}", flush=True)
+        print(f"all of it: {summary}\nlook at it: optuna-dashboard {self.study.path}", flush=True)
         if stopped:
             print(
                 f"stopped; {self.done} of {self.n_trials} trials are finished. The same command continues.", flush=True

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from quickdraw.analysis.runs import short
+
 JOURNAL = "study.journal"
 STATES = ("running", "completed", "pruned", "failed", "waiting")  # by Optuna's numbers
 CREATE_STUDY, STUDY_ATTRIBUTE, CREATE_TRIAL, PARAM, STATE, EPOCH, TRIAL_ATTRIBUTE = 0, 2, 4, 5, 6, 7, 8
@@ -66,6 +68,20 @@ class Search:
     def keys(self) -> list[str]:
         """The settings that were searched."""
         return list(self.kinds)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The settings by the last part of their names, where no other one ends the same."""
+        return short({key: key for key in self.kinds})
+
+    def best_so_far(self) -> list[tuple[int, float]]:
+        """Return the best score of the completed trials after each of them, with its trial's number."""
+        best: list[tuple[int, float]] = []
+        for trial in self.trials:
+            if trial.told == "completed" and trial.value is not None:
+                value = trial.value if not best else (max if self.maximise else min)(best[-1][1], trial.value)
+                best.append((trial.number, value))
+        return best
 
     def ranked(self) -> list[Trial]:
         """Return the trials that came to an end: the completed ones by score, then the pruned ones, the longest first.

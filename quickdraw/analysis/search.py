@@ -1,9 +1,6 @@
-"""What an adaptive search found: a frame, two figures, the importance of each setting, and what its end says."""
+"""An adaptive search as frames and figures: its history, and the settings beside the scores."""
 
 import math
-import warnings
-from pathlib import Path
-from statistics import median, stdev
 from typing import Any
 
 import pandas as pd
@@ -11,23 +8,13 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from quickdraw import pictures
-from quickdraw.analysis.journal import Search, Trial
-from quickdraw.analysis.tables import table
+from quickdraw.analysis.journal import Search
 from quickdraw.settings import shown
-
-TOP = 10  # trials that the end of a search lists
-FEWEST = 4  # trials from which an importance is worth computing
-
-
-def short_names(search: Search) -> dict[str, str]:
-    """Return the searched settings by the last part of their names, where no other one ends the same."""
-    last = [key.split(".")[-1] for key in search.keys]
-    return {key: end if last.count(end) == 1 else key for key, end in zip(search.keys, last, strict=True)}
 
 
 def trial_frame(search: Search) -> pd.DataFrame:
     """Return a row for each trial: number, settings, score, state, epochs, seconds of training."""
-    names = short_names(search)
+    names = search.names
     rows = [
         {
             "trial": trial.number,
@@ -42,17 +29,6 @@ def trial_frame(search: Search) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def best_so_far(search: Search) -> list[tuple[int, float]]:
-    """Return the best score of the completed trials after each of them, with its trial's number."""
-    done = [trial for trial in search.trials if trial.told == "completed" and trial.value is not None]
-    best: list[tuple[int, float]] = []
-    for trial in done:
-        assert trial.value is not None
-        value = trial.value if not best else (max if search.maximise else min)(best[-1][1], trial.value)
-        best.append((trial.number, value))
-    return best
-
-
 def history_figure(search: Search) -> Figure:
     """Return each trial's score by its number, and the best so far. A pruned trial stands where it was ended."""
     with pictures.figure(7, 3.6) as (made, axes):
@@ -62,7 +38,7 @@ def history_figure(search: Search) -> Figure:
             axes.scatter(
                 x, y, s=size, marker=marker, linewidth=1, label=told, color="C0" if told == "completed" else "gray"
             )
-        best = best_so_far(search)
+        best = search.best_so_far()
         if best:
             last = search.trials[-1].number
             axes.step(*zip(*best, (last, best[-1][1]), strict=True), where="post", color="C1", label="best so far")
@@ -77,7 +53,7 @@ def parallel_frame(search: Search) -> pd.DataFrame:
 
     A choice stands at its place in the list; a setting that is searched in factors, at its logarithm's.
     """
-    names = short_names(search)
+    names = search.names
     trials = [trial for trial in search.ranked() if trial.last is not None]
     rows = [
         {
@@ -108,7 +84,7 @@ def place(kind: Any, value: Any) -> float:
 def parallel_coordinates(search: Search) -> Figure:
     """Return one line a trial across the axes of all settings, the best ones coloured, pruned ones thin and grey."""
     frame = parallel_frame(search)
-    columns = [*short_names(search).values(), search.metric]
+    columns = [*search.names.values(), search.metric]
     worst = frame.loc[frame["state"] == "completed", search.metric].agg("min" if search.maximise else "max")
     with pictures.figure(1.7 * len(columns) + 1.5, 3.8) as (made, axes):
         colours = colormaps["viridis"]
@@ -144,112 +120,3 @@ def ticks(kind: Any) -> list[tuple[float, str]]:
     given = kind["attributes"]
     values = given["choices"] if "choices" in given else [given["low"], given["high"]]
     return [(place(kind, value), value if isinstance(value, str) else shown(value)) for value in values]
-
-
-def importance(search: Search) -> dict[str, float]:
-    """Return the part of the scores' variance that each setting explains, the greatest first; they add up to 1.
-
-    By fANOVA: Hutter et al. (2014). A pruned trial counts too, with an estimate of its final score, for else the search
-    would hide what it avoided; diverged ones are left out. Empty without Optuna, or for too few trials.
-    """
-    try:
-        import json
-
-        import optuna
-        from optuna.distributions import json_to_distribution
-        from optuna.importance import FanovaImportanceEvaluator, get_param_importances
-    except ImportError:
-        return {}
-    scores = final_scores(search)
-    if len(scores) < FEWEST or len({*scores.values()}) < 2:
-        return {}
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    kinds = {key: json_to_distribution(json.dumps(kind)) for key, kind in search.kinds.items()}
-    study = optuna.create_study()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        for number, score in scores.items():
-            params = search.trials[number].params
-            study.add_trial(optuna.trial.create_trial(params=params, distributions=kinds, value=score))
-        parts = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
-    return {key: float(part) for key, part in parts.items()}
-
-
-def final_scores(search: Search) -> dict[int, float]:
-    """Return the final score of each finished trial, by number.
-
-    A pruned one's is estimated: its last score, and what the completed ones gained from that epoch on (the median).
-    """
-    completed = [
-        (trial, trial.value)
-        for trial in search.trials
-        if trial.told == "completed" and trial.value is not None and math.isfinite(trial.value)
-    ]
-    scores = {trial.number: value for trial, value in completed}
-    for trial in search.trials:
-        if trial.told == "pruned" and trial.curve:
-            epoch = max(trial.curve)
-            gains = [value - other.curve[epoch] for other, value in completed if epoch in other.curve]
-            if gains:
-                scores[trial.number] = trial.curve[epoch] + median(gains)
-    whole = search.kinds.keys()
-    return {number: score for number, score in scores.items() if search.trials[number].params.keys() == whole}
-
-
-def report(search: Search) -> str:
-    """Return what the end of a search says: the best trials, the importance of each setting, how to train the best."""
-    ranked = search.ranked()
-    if not ranked:
-        return "no trial came to an end"
-    names = short_names(search)
-    rows = [
-        [
-            place,
-            trial.number,
-            *(text(trial.params.get(key)) for key in names),
-            trial.last,
-            *([deviation(trial)] if several_seeds(search) else []),
-            trial.told,
-            trial.facts.get("epochs"),
-            ", ".join(trial.facts.get("jobs", [])[:1]),
-        ]
-        for place, trial in enumerate(ranked[:TOP], 1)
-    ]
-    head = ["rank", "trial", *names.values(), search.metric, *(["deviation"] if several_seeds(search) else [])]
-    parts = [table([*head, "state", "epochs", "folder"], rows)]
-    if len(ranked) > TOP:
-        parts[0] += f"\n({len(ranked) - TOP} more in {search.folder / 'summary.csv'})"
-    explained = importance(search)
-    if explained:
-        parts.append(
-            table(
-                ["setting", "importance (fANOVA)"],
-                [[names[key], f"{100 * part:.0f} %"] for key, part in explained.items()],
-            )
-        )
-    return "\n\n".join(parts)
-
-
-def several_seeds(search: Search) -> bool:
-    """Return whether a trial's score is the mean over several seeds."""
-    return any(len(trial.facts.get("scores", {})) > 1 for trial in search.trials)
-
-
-def deviation(trial: Trial) -> float:
-    """Return the standard deviation over a trial's seeds; nan for fewer than two."""
-    scores = list(trial.facts.get("scores", {}).values())
-    return stdev(scores) if len(scores) > 1 else math.nan
-
-
-def text(value: Any) -> str:
-    """Return a setting's value as it is read."""
-    return value if isinstance(value, str) else shown(value)
-
-
-def write_figures(search: Search, folder: Path) -> list[Path]:
-    """Write both figures as PNG files into a folder and return their paths."""
-    paths = []
-    for name, made in (("history", history_figure(search)), ("parallel_coordinates", parallel_coordinates(search))):
-        paths.append(folder / f"search_{name}.png")
-        made.savefig(paths[-1])
-    return paths
