@@ -155,8 +155,8 @@ def test_search_in_which_nothing_works_gives_up(tmp_path: Path) -> None:
 
 
 def test_score_is_the_mean_over_the_seeds(tmp_path: Path, drawings: Path) -> None:
-    seeds = ("hydra.sweeper.seeds=3", "seed=5", "hydra.sweeper.metric=val_loss", "trainer.epochs=3")
-    outcome = sweep(tmp_path, drawings, *SEARCH, *SPACE, *seeds, "hydra.sweeper.n_trials=4")
+    seeds = ("hydra.sweeper.seeds=3", "seed=5", "hydra.sweeper.metric=val_loss", "trainer.epochs=3", *ONE)
+    outcome = sweep(tmp_path, drawings, *SEARCH, *SPACE, *seeds, "hydra.sweeper.n_trials=3")
     assert outcome.code == 0, outcome.err
     tried = trials(tmp_path)
     for trial in tried:
@@ -167,7 +167,7 @@ def test_score_is_the_mean_over_the_seeds(tmp_path: Path, drawings: Path) -> Non
             assert sorted(trial.user_attrs["scores"].values()) == sorted(scores)
             assert list(trial.user_attrs["scores"]) == ["5", "6", "7"]
     pruned = sum(trial.state.name == "PRUNED" for trial in tried)
-    assert len(job_folders(tmp_path)) == 3 * (4 - pruned) + pruned
+    assert len(job_folders(tmp_path)) == 3 * (3 - pruned) + pruned
     best = min(trial.value for trial in tried if trial.state.name == "COMPLETE")  # type: ignore[type-var]
     assert f"{best:.4f}" in next(line for line in outcome.out.splitlines() if line.startswith("   1 "))
 

@@ -52,15 +52,15 @@ class Trial:
 
     def facts(self, metric: str) -> dict[str, Any]:
         """Return what the study notes of the trial at its end."""
-        scores = {str(run.settings.get("seed", 0)): run.result.get(metric) for run in self.runs.values() if run.result}
-        reasons = [run.reason.splitlines()[0] for run in self.runs.values() if run.reason]
+        runs = [self.runs[plan.folder] for plan in self.plans if plan.folder in self.runs]  # in the order of the seeds
+        reasons = [run.reason.splitlines()[0] for run in runs if run.reason]
         return {
             "state": self.state(),
             **({"reason": reasons[0]} if reasons else {}),
             "epochs": len(rows(self.first.folder)),
             "seconds": sum(spent(plan.folder) for plan in self.plans if plan.folder in self.runs),
             "jobs": [plan.folder.name for plan in self.plans],
-            "scores": scores,
+            "scores": {str(run.settings.get("seed", 0)): run.result.get(metric) for run in runs if run.result},
         }
 
 

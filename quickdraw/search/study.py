@@ -95,24 +95,30 @@ class Study:
         """Return a new trial, with these settings or those that the sampler proposes."""
         self.proposer.forced = params
         trial = self.study.ask(self.proposer.space)
-        return Proposal(trial.number, {axis.key: trial.params[axis.key] for axis in self.proposer.axes})
+        return self._proposal(self._trial(trial.number))
 
     def unfinished(self) -> list[Proposal]:
-        """Return the trials that were lost on their way; those lost before they had all their settings are ended."""
-        lost = []
-        for trial in self.trials(TrialState.RUNNING):
-            if trial.params.keys() == self.proposer.space.keys():
-                lost.append(Proposal(trial.number, {axis.key: trial.params[axis.key] for axis in self.proposer.axes}))
-            else:
-                self.tell(trial.number, {"state": "failed", "reason": "lost before it began"})
-        return lost
+        """Return the trials that were lost on their way.
+
+        One that was lost before it had all its settings gets the others now: those that it would have had.
+        """
+        lost = self.trials(TrialState.RUNNING)
+        for trial in lost:
+            if trial.params.keys() != self.proposer.space.keys():
+                params = self.proposer.sample_relative(self.study, trial, self.proposer.space)
+                for key in self.proposer.space.keys() - trial.params.keys():
+                    kind = self.proposer.space[key]
+                    self.storage.set_trial_param(trial._trial_id, key, kind.to_internal_repr(params[key]), kind)
+        return [self._proposal(self._trial(trial.number)) for trial in lost]
+
+    def _proposal(self, trial: FrozenTrial) -> Proposal:
+        return Proposal(trial.number, {axis.key: trial.params[axis.key] for axis in self.proposer.axes})
 
     def failed(self) -> list[Params]:
         """Return the settings that failed and that no other trial has had since."""
         others = {same(trial.params) for trial in self.trials() if trial.state != TrialState.FAIL}
         failed = {same(trial.params): trial.params for trial in self.trials(TrialState.FAIL)}
-        whole = self.proposer.space.keys()
-        return [params for key, params in failed.items() if key not in others and params.keys() == whole]
+        return [params for key, params in failed.items() if key not in others]
 
     def report(self, number: int, values: Sequence[float]) -> None:
         """Note a trial's scores, one an epoch from the first."""
