@@ -217,3 +217,12 @@ def test_pruned_training_can_be_taken_to_its_end(tmp_path: Path, undisturbed: Ou
     assert "continuing after step" in outcome.out
     assert status(job)["state"] == "completed"
     assert len((job / "metrics.csv").read_text().splitlines()) == 5
+
+
+def test_preset_may_be_a_search(tmp_path: Path, drawings: Path) -> None:
+    space = "hydra.sweeper.params={optimizer.lr:'tag(log,interval(1e-4,1e-1))'}"
+    outcome = sweep(tmp_path, drawings, *SEARCH, space, "hydra.sweeper.n_trials=3", "hydra.launcher.dry_run=true")
+    assert outcome.code == 0, outcome.err
+    assert "3 trials of 1 job in outputs/multirun/sweep-" in outcome.out
+    assert "optimizer.lr in log interval(0.0001, 0.1)" in outcome.out
+    assert not (tmp_path / "outputs").exists()

@@ -124,7 +124,8 @@ class OptunaSweeper(Sweeper):
         pruner = make_pruner(keys["pruner"], keys["min_epochs"], keys["reduction_factor"], keys["startup_trials"])
         new = not sweep.folder.exists()
         if new and self.launcher.dry_run:
-            print(f"{keys['n_trials']} trials of {len(seeds)} jobs in {sweep.folder}: {described(axes)}")
+            jobs = "1 job" if len(seeds) == 1 else f"{len(seeds)} jobs"
+            print(f"{keys['n_trials']} trials of {jobs} in {sweep.folder}: {described(axes)}")
             return
         sweep.folder.mkdir(parents=True, exist_ok=True)
         with held(sweep.folder):
