@@ -99,7 +99,7 @@ class OptunaSweeper(Sweeper):
         from hydra_plugins.quickdraw_optuna.search import Search
         from quickdraw.search.pruning import make_pruner
         from quickdraw.search.sampling import Proposer
-        from quickdraw.search.study import Direction, Study, held
+        from quickdraw.search.study import JOURNAL, Direction, Study, held
 
         sweep = self.launcher.sweep()
         sweep.pool.warm_up()  # it imports torch meanwhile
@@ -122,8 +122,7 @@ class OptunaSweeper(Sweeper):
         keys = self.keys
         proposer = Proposer(axes, keys["sampler"], keys["seed"], keys["startup_trials"])
         pruner = make_pruner(keys["pruner"], keys["min_epochs"], keys["reduction_factor"], keys["startup_trials"])
-        new = not sweep.folder.exists()
-        if new and self.launcher.dry_run:
+        if self.launcher.dry_run and not (sweep.folder / JOURNAL).exists():
             jobs = "1 job" if len(seeds) == 1 else f"{len(seeds)} jobs"
             print(f"{keys['n_trials']} trials of {jobs} in {sweep.folder}: {described(axes)}")
             return
