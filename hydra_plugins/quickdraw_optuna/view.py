@@ -20,8 +20,9 @@ class SearchView(View):
         """Refresh the live line."""
         left = max(0, self.total - self.done - running)
         best = "none yet" if self.best is None else f"{self.best:.4f}"
-        parts = [f"best {self.metric} {best}", f"{self.done} of {self.total} trials", f"{self.pruned} pruned"]
-        parts += [f"{running} running", f"{self.failed} failed", duration(time.monotonic() - self.begin)]
+        parts = [f"best {best}", f"{self.done} of {self.total} done", f"{self.pruned} pruned", f"{running} running"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts.append(duration(time.monotonic() - self.begin))
         if self.trial_seconds:
             mean_s = sum(self.trial_seconds) / len(self.trial_seconds)
             parts.append(f"about {duration(mean_s * (left + running / 2) / self.size)} to go")
