@@ -77,9 +77,8 @@ def train(
     while at.epoch < epochs and at.epoch - at.best_epoch <= patience:
         net.train()
         begin = time.perf_counter() - at.epoch_s
-        batches = train_batches.epoch(seed, at.epoch, start=at.step)
         with Progress(f"epoch {at.epoch + 1}/{epochs}", steps, at.step, progress) as bar:
-            for images, labels in batches:
+            for images, labels in train_batches.epoch(seed, at.epoch, start=at.step):
                 images, labels = images.to(device), labels.to(device)
                 seed_step(seed, at.epoch, at.step)
                 images = augment(images, train_batches.augment, seed, at.epoch, at.step)

@@ -50,8 +50,8 @@ class Search:
         parts += [f"{len(self.retries)} failed"] if self.retries else []
         return f"{', '.join(parts)}: {left or 'none'} to run"
 
-    def run(self, fail_fast: bool) -> None:
-        """Run the trials, and print how it went.
+    def run(self, fail_fast: bool, pictures: bool) -> None:
+        """Run the trials, and print how it went; leave `report.html` if `pictures` are wanted.
 
         Raises RunError at the end if some failed, and Interrupted after a signal, when the running jobs have saved.
         """
@@ -79,7 +79,7 @@ class Search:
         except Interrupted as asked:
             stopped = asked
             self.sweep.stop_at_once()
-        self._conclude(stopped)
+        self._conclude(stopped, pictures)
 
     def _start(self, view: SearchView) -> None:
         """Start jobs while there is room: those of the trials under way first, then the next trial's."""
@@ -186,12 +186,18 @@ class Search:
         command = shlex.join(["python", "run.py", "-m", "seed=0,1,2,3,4", *overrides])
         return f"\nthe best is of one seed, and may be luck: {command}\n"
 
-    def _conclude(self, stopped: Interrupted | None) -> None:
+    def _conclude(self, stopped: Interrupted | None, pictures: bool) -> None:
         summary = write_summary(self.sweep.folder)
         found = read_search(self.sweep.folder)
         assert found
         print(f"\n{report(found)}\n{self._again(found)}", flush=True)
         print(f"all of it: {summary}\nlook at it: optuna-dashboard {self.study.path}", flush=True)
+        if pictures:
+            from quickdraw.analysis.page import leave_report  # pandas and matplotlib, when the jobs are done
+
+            page = leave_report(self.sweep.folder)
+            if page:
+                print(f"look at it: {page}", flush=True)
         if stopped:
             print(
                 f"stopped; {self.done} of {self.n_trials} trials are finished. The same command continues.", flush=True

@@ -143,7 +143,7 @@ class OptunaSweeper(Sweeper):
                 print(search.preview())
                 return
             OmegaConf.save(self.config, Path(sweep.folder) / "multirun.yaml")
-            search.run(self.launcher.fail_fast)
+            search.run(self.launcher.fail_fast, self.launcher.report)
 
 
 def described(axes: Sequence[Axis]) -> str:

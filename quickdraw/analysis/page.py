@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from quickdraw.analysis.journal import read_search
 from quickdraw.analysis.ranking import rank, verdict
 from quickdraw.analysis.runs import Run, read_runs
 from quickdraw.errors import QuickdrawError
@@ -67,6 +68,7 @@ def page(folder: Path, runs: Sequence[Run]) -> Iterator[str]:
     yield paragraph(verdict(rank(runs)), "verdict")
     if any(run.result for run in runs):
         yield from pictures(runs)
+    yield from searched(folder)
     yield from failures(runs)
     yield from jobs(runs)
     yield "</body>\n</html>\n"
@@ -95,6 +97,20 @@ def pictures(runs: Sequence[Run]) -> Iterator[str]:
         yield heading("Parallel coordinates")
         yield image(setting_figures.parallel_figure(runs), "each run as a line from its settings to its score")
     yield from disagreement(runs)
+
+
+def searched(folder: Path) -> Iterator[str]:
+    """Yield what an adaptive search left beside its jobs; nothing of another sweep."""
+    search = read_search(folder)
+    if search is None or not search.ranked():
+        return
+    from quickdraw.analysis.importance import importance
+    from quickdraw.analysis.search import history_figure, parallel_coordinates
+
+    parts = ", ".join(f"{search.names[key]} {100 * part:.0f} %" for key, part in importance(search).items())
+    yield heading("Search") + image(history_figure(search), "the score of each trial, and the best so far")
+    yield paragraph(f"Importance of the settings (fANOVA): {parts}." if parts else "")
+    yield image(parallel_coordinates(search), "each trial as a line from its settings to its score")
 
 
 def disagreement(runs: Sequence[Run]) -> Iterator[str]:
