@@ -1,4 +1,4 @@
-"""How a run is asked to stop: Ctrl-C or SIGTERM."""
+"""How a run is asked to stop: Ctrl-C, SIGTERM, or SIGUSR2, which Slurm sends before a time-out."""
 
 import contextlib
 import signal
@@ -7,7 +7,8 @@ from types import FrameType
 
 from quickdraw.errors import Interrupted
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGUSR2 = getattr(signal, "SIGUSR2", None)  # not on Windows
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([SIGUSR2] if SIGUSR2 else []))
 
 
 class StopSignal:
@@ -45,7 +46,7 @@ class StopSignal:
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[StopSignal]:
-    """Handle SIGINT and SIGTERM as StopSignal says inside this block."""
+    """Handle SIGINT, SIGTERM and SIGUSR2 as StopSignal says inside this block."""
     stop = StopSignal()
     before = [signal.signal(number, stop.receive) for number in SIGNALS]
     try:
@@ -53,3 +54,9 @@ def stop_on_signals() -> Iterator[StopSignal]:
     finally:
         for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)
+
+
+def hand_on(number: int) -> None:
+    """Let a launcher's own handler of SIGUSR2 have its turn when the run has saved: submitit queues the job again."""
+    if number == SIGUSR2 and callable(signal.getsignal(number)):
+        signal.raise_signal(number)
