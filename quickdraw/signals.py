@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -9,6 +10,7 @@ from quickdraw.errors import Interrupted
 
 SIGUSR2 = getattr(signal, "SIGUSR2", None)  # not on Windows
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *([SIGUSR2] if SIGUSR2 else []))
+REPEATED_S = 2.0
 
 
 class StopSignal:
@@ -16,11 +18,13 @@ class StopSignal:
 
     While `polite`, the first signal is only noted, for the training loop to finish its step and save. Otherwise, and
     from the second signal on, Interrupted is raised where the program happens to be: every file is written whole or
-    not at all, so this is safe anywhere.
+    not at all, so this is safe anywhere. What follows the first signal within REPEATED_S is no second one, but for
+    Ctrl-C: Slurm sends SIGTERM twice in a few milliseconds, to a job that is saving by then.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.since = 0.0
         self.polite = False
 
     def __call__(self) -> int | None:
@@ -28,7 +32,10 @@ class StopSignal:
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        first, self.number = self.number is None, number
+        first, now = self.number is None, time.monotonic()
+        if not first and number != signal.SIGINT and now - self.since < REPEATED_S:
+            return
+        self.number, self.since = number, now
         if not (self.polite and first):
             raise Interrupted(number)
 

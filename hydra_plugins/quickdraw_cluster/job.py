@@ -30,10 +30,11 @@ class SlurmJob:
         """Run the job in the folder that the local launcher would have given it."""
         from submitit import JobEnvironment
 
-        with open_dict(self.config):
-            self.config.hydra.job.id = JobEnvironment().job_id
+        config = self.config.copy()  # Hydra makes the one it runs read-only, and `checkpoint` pickles ours again
+        with open_dict(config):
+            config.hydra.job.id = JobEnvironment().job_id
         open_log(self.folder)
-        run_task(self.context, self.config, self.task)
+        run_task(self.context, config, self.task)
 
     def checkpoint(self) -> Any:
         """Return what is to be run when the job is queued again: the same, for it continues from its own folder."""

@@ -28,8 +28,13 @@ class SlurmBatch(Batch):
         super().__init__(sweep, plans)
         self.queue = queue
         self.send = send
-        self.runs = {folder: self.told(run, entries) for entries in [queue.read()] for folder, run in self.runs.items()}
-        self.todo = [plan for plan in self.todo if self.runs[plan.folder].state not in ("queued", "running")]
+        self._sort()
+
+    def _sort(self) -> None:
+        """Find out how each run stands with Slurm, and which are neither finished nor queued."""
+        entries = self.queue.read()
+        self.runs = {folder: self.told(plan.run(), entries) for folder, plan in self.plans.items()}
+        self.todo = [plan for plan in self.plans.values() if not (self._waits(plan) or self.runs[plan.folder].ended)]
 
     @staticmethod
     def told(run: Run, entries: dict[str, Entry]) -> Run:
@@ -44,12 +49,9 @@ class SlurmBatch(Batch):
 
         Raises ConfigError before any is submitted if a setting is bad, RunError if Slurm takes no more.
         """
-        self._check()
         with self.queue.lock:
-            entries = self.queue.read()  # a second command may have submitted since
-            self.runs = {folder: self.told(plan.run(), entries) for folder, plan in self.plans.items()}
-            self.todo = [plan for plan in self.todo if self.runs[plan.folder].state not in ("queued", "running")]
-            self.todo = [plan for plan in self.todo if not self.runs[plan.folder].ended]
+            self._sort()  # a second command may have submitted since
+            self._check()
             print(self._to_do(), flush=True)
             size = array_size() if self.todo else 1
             for start in range(0, len(self.todo), size):
