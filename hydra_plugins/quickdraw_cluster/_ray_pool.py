@@ -76,8 +76,10 @@ class RayPool(Pool):
 def how_it_ended(task: Any) -> tuple[int, str]:
     """Return an exit code, 0 or 1, and in Ray's words why it is 1."""
     try:
-        ray.get(task)
-    except Exception as error:  # what the job raised, or Ray
+        _ = ray.get(task).return_value  # raises what the job raised
+    except RunError as error:  # the job has told its cause itself, or ended before it could
+        return 1, f"its process ended with {error}"
+    except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        return 1, f"Ray: {type(error).__name__}: {lines[0] if lines else ''}"
+        return 1, f"Ray: {type(error).__name__}: {lines[0].split('. ')[0] if lines else ''}"
     return 0, ""

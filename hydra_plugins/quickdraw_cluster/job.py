@@ -10,7 +10,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
 from hydra_plugins.quickdraw_launcher.job import open_log, run_task, task_function
-from quickdraw.errors import ConfigError
+from quickdraw.errors import ConfigError, RunError
 from quickdraw.hardware import resolve_threads
 
 
@@ -52,10 +52,16 @@ class RayTask:
     task: tuple[str, str]
 
     def __call__(self, config: DictConfig) -> float:
-        """Run the job in the folder that the local launcher would have given it; return its score."""
+        """Run the job in the folder that the local launcher would have given it; return its score.
+
+        Raises RunError where the job ends its process: Ray would take that for a crash, and say so at length.
+        """
         os.chdir(self.working_folder)  # data.root is relative to it
         open_log(self.folder)
-        value: float = task_function(self.task)(config)
+        try:
+            value: float = task_function(self.task)(config)
+        except SystemExit as end:
+            raise RunError(f"exit code {end.code}") from end
         return value
 
 
