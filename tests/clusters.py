@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.program import ROOT, Outcome
 from tests.sweeps import alive, until
 
 PATIENCE_S = 240
+WORKER_PORTS = ("--min-worker-port=20000", "--max-worker-port=20999")  # the head has 10002 to 19999
 RUN = [sys.executable, str(ROOT / "run.py"), "-m"]
 
 SLURM_CONF = """
@@ -28,7 +30,7 @@ SlurmdPort={node_port}
 SlurmUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={folder}/munge/socket,cred_expire=3
+AuthInfo=socket={folder}/munge/socket,cred_expire=5
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -49,7 +51,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=2
 KillWait=10
-NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN
+NodeName=localhost NodeHostname={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=60 PriorityTier=1 State=UP
 PartitionName=urgent Nodes=ALL MaxTime=60 PriorityTier=2 State=UP
 """
@@ -95,12 +97,17 @@ def slurm(folder: Path) -> Iterator[None]:
         until(lambda: "idle" in say("sinfo", "--noheader", "--format=%t"), "an idle node")
         yield
     finally:
-        subprocess.run(["scancel", "--user=root"], check=False, timeout=PATIENCE_S)
         with contextlib.suppress(TimeoutError, AssertionError):
-            until(lambda: not say("squeue", "--noheader"), "an empty queue")
+            empty_queue()
         for name in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
             stop(folder / name)
         del os.environ["SLURM_CONF"]
+
+
+def empty_queue() -> None:
+    """Cancel every job and wait until none is left."""
+    say("scancel", "--user=root")
+    until(lambda: not say("squeue", "--noheader"), "an empty queue")
 
 
 def stop(pid_file: Path) -> None:
@@ -128,7 +135,7 @@ def ray(folder: Path) -> Iterator[str]:
     head = ["--head", "--node-ip-address=127.0.0.2", f"--port={address.split(':')[1]}", "--include-dashboard=false"]
     try:
         say(*node, *head, f"--temp-dir={short(folder)}")
-        say(*node, f"--address={address}", "--node-ip-address=127.0.0.3", "--min-worker-port=20000")
+        say(*node, f"--address={address}", "--node-ip-address=127.0.0.3", *WORKER_PORTS)
         yield address
     finally:
         subprocess.run([program, "stop", "--force"], check=False, timeout=PATIENCE_S, capture_output=True)
@@ -157,11 +164,14 @@ def raylets() -> list[int]:
 class Command:
     """A started `python run.py -m` with a cluster's launcher."""
 
+    started: ClassVar[list["subprocess.Popen[str]"]] = []
+
     def __init__(self, folder: Path, *arguments: str) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
             [*RUN, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
+        self.started.append(self.process)
 
     def wait(self, timeout_s: float = PATIENCE_S) -> Outcome:
         """Wait for its end."""
