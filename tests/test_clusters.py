@@ -157,7 +157,7 @@ def test_slurm_job_that_is_signalled_or_preempted_continues_where_it_stopped(
     until(lambda: continued(the_job(tmp_path, "seed-0-*")), "a job that continues")
 
     training(tmp_path)
-    names = [job.name for job in job_folders(tmp_path) if status(job)["pid"] in running(tmp_path)]
+    names = [job.name for job in job_folders(tmp_path) if status(job).get("pid") in running(tmp_path)]
     say("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
     for name in names:
         until(lambda name=name: status(the_job(tmp_path, name))["reason"] == "SIGTERM", "a preempted job")
@@ -174,15 +174,15 @@ def test_slurm_job_that_is_signalled_or_preempted_continues_where_it_stopped(
 def test_slurm_time_out_queues_the_job_again(tmp_path: Path, drawings: Path, slurm: None) -> None:
     arguments = (f"data.root={drawings}", *SMALL, "trainer.epochs=4000", "seed=0", "exp_name=long")
     command = Command(tmp_path, *SLURM, *arguments, "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=30")
-    clusters.patiently(lambda: job_folders(tmp_path, "seed-0-*"), "a job")
-    clusters.patiently(lambda: continued(the_job(tmp_path, "seed-0-*")), "a job that continues after its time-out")
-    log = (the_job(tmp_path, "seed-0-*") / "run.log").read_text()
+    clusters.patiently(lambda: job_folders(tmp_path, "job-*"), "a job")
+    clusters.patiently(lambda: continued(the_job(tmp_path, "job-*")), "a job that continues after its time-out")
+    log = (the_job(tmp_path, "job-*") / "run.log").read_text()
     assert "this job is timed-out" in log
     assert "Requeued job" in log
     say("scancel", "--user=root")
     outcome = command.wait()
     assert outcome.code == 1
-    assert status(the_job(tmp_path, "seed-0-*"))["state"] == "interrupted"
+    assert status(the_job(tmp_path, "job-*"))["state"] == "interrupted"
     print(outcome.out, outcome.err)
 
 

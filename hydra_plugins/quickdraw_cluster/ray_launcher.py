@@ -1,6 +1,7 @@
 """The launcher for Ray: the local launcher, with processes on all machines of a Ray cluster."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,9 @@ class RaySweep(Sweep):
 
     def __init__(self, folder: Path, n_jobs: int | str, pool: Any) -> None:
         super().__init__(folder, n_jobs)
-        self.pool = pool
+        self.pool = self.cluster = pool
 
-    def _size(self, plans: list[Plan], gpus: int) -> int:  # type: ignore[override]
-        check_threads([plan.config for plan in plans], self.pool.cpus, "hydra.launcher.ray.remote.num_cpus")
-        room: int = self.pool.connect()
+    def _size(self, plans: Sequence[Plan], gpus: int) -> int:
+        check_threads([plan.config for plan in plans], self.cluster.cpus, "hydra.launcher.ray.remote.num_cpus")
+        room: int = self.cluster.connect()
         return self.n_jobs if isinstance(self.n_jobs, int) else room

@@ -29,7 +29,7 @@ class SlurmLauncher(LocalLauncher):
         super().__init__(n_jobs=options["array_parallelism"], fail_fast=False, dry_run=dry_run)
         self.wait = wait
         self.poll_s = poll_s
-        self.options = {
+        self.options: dict[str, Any] = {
             key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
             for key, value in options.items()
         }
