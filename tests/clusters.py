@@ -128,7 +128,7 @@ def ray(folder: Path) -> Iterator[str]:
     token = folder / "token"
     token.write_text(os.urandom(32).hex())
     settings = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token), "RAY_USAGE_STATS_ENABLED": "0"}
-    settings["RAY_raylet_start_wait_time_s"] = "180"  # a busy machine
+    settings |= {"RAY_raylet_start_wait_time_s": "180", "RAY_worker_niceness": "0"}  # a busy machine
     os.environ.update(settings)
     address = f"127.0.0.2:{6400 + os.getpid() % 500}"
     begin = set(raylets())

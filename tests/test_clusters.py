@@ -26,7 +26,7 @@ pytestmark = [
 
 GRID = ("optimizer.lr=0.002,0.008", "seed=0,1,2,3", "data.limit_per_class=200", "trainer.epochs=2", "threads=1")
 SMALL = ("data.classes=[cat,moon,door]", "data.batch_size=32", "threads=1")
-LONG = (*SMALL, "trainer.epochs=400", "trainer.checkpoint_every_s=5", "exp_name=long")
+LONG = (*SMALL, "trainer.epochs=200", "trainer.checkpoint_every_s=1", "exp_name=long")
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.poll_s=1")
 RAY = ("hydra/launcher=ray",)
 
@@ -124,7 +124,7 @@ def test_slurm_gives_the_bits_of_the_local_launcher(
 def test_slurm_command_may_end_and_submits_only_what_is_missing(
     tmp_path: Path, drawings: Path, slurm: None, undisturbed: dict[str, str]
 ) -> None:
-    arguments = (*SLURM, f"data.root={drawings}", *LONG, "trainer.epochs=400")
+    arguments = (*SLURM, f"data.root={drawings}", *LONG)
     first = Command(tmp_path, *arguments, "seed=0,1")
     training(tmp_path)
     first.process.send_signal(signal.SIGINT)
