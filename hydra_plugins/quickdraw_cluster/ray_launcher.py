@@ -28,8 +28,8 @@ class RayLauncher(LocalLauncher):
     `ray` holds hydra-ray-launcher's settings: the arguments of `ray.init` and of `ray.remote`.
     """
 
-    def __init__(self, n_jobs: int | str, fail_fast: bool, dry_run: bool, ray: DictConfig) -> None:
-        super().__init__(n_jobs, fail_fast, dry_run)
+    def __init__(self, n_jobs: int | str, fail_fast: bool, dry_run: bool, report: bool, ray: DictConfig) -> None:
+        super().__init__(n_jobs, fail_fast, dry_run, report)
         self.ray = ray
 
     def sweep(self) -> Sweep:

@@ -23,9 +23,14 @@ class SlurmBatch(Batch):
     """Some jobs of one sweep. `send` submits some as an array and returns Slurm's numbers."""
 
     def __init__(
-        self, sweep: Sweep, plans: Iterable[Plan], queue: Queue, send: Callable[[Sequence[Plan]], list[str]]
+        self,
+        sweep: Sweep,
+        plans: Iterable[Plan],
+        queue: Queue,
+        send: Callable[[Sequence[Plan]], list[str]],
+        report: bool,
     ) -> None:
-        super().__init__(sweep, plans)
+        super().__init__(sweep, plans, report)
         self.queue = queue
         self.send = send
         self._sort()
@@ -107,6 +112,8 @@ class SlurmBatch(Batch):
             raise
         summary = write_summary(self.sweep.folder)
         print(f"\n{report(list(self.runs.values()))}\n\nall of it: {summary}", flush=True)
+        if self.report:
+            self._draw()
         missing = sum(not run.ended for run in self.runs.values())
         if missing:
             raise RunError(

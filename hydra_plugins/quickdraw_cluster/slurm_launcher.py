@@ -25,8 +25,8 @@ class SlurmLauncher(LocalLauncher):
     `options` are hydra-submitit-launcher's, by the same names.
     """
 
-    def __init__(self, wait: bool, poll_s: float, dry_run: bool, **options: Any) -> None:
-        super().__init__(n_jobs=options["array_parallelism"], fail_fast=False, dry_run=dry_run)
+    def __init__(self, wait: bool, poll_s: float, report: bool, dry_run: bool, **options: Any) -> None:
+        super().__init__(n_jobs=options["array_parallelism"], fail_fast=False, dry_run=dry_run, report=report)
         self.wait = wait
         self.poll_s = poll_s
         self.options: dict[str, Any] = {
@@ -45,7 +45,7 @@ class SlurmLauncher(LocalLauncher):
         plans = [self.plan(list(overrides), number) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         check_threads([plan.config for plan in plans], self.options["cpus_per_task"], "hydra.launcher.cpus_per_task")
         sweep = self.sweep()
-        batch = SlurmBatch(sweep, plans, Queue(sweep.folder), self.submit)
+        batch = SlurmBatch(sweep, plans, Queue(sweep.folder), self.submit, self.report)
         if self.dry_run:
             print(batch.preview())
             return []
