@@ -156,7 +156,6 @@ def test_slurm_job_that_is_signalled_or_preempted_continues_where_it_stopped(
     assert saved["seed-0-*"] == status(the_job(tmp_path, "seed-0-*"))["step"]
     until(lambda: continued(the_job(tmp_path, "seed-0-*")), "a job that continues")
 
-    training(tmp_path)
     names = [job.name for job in job_folders(tmp_path) if status(job).get("pid") in running(tmp_path)]
     say("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
     for name in names:
