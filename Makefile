@@ -7,7 +7,7 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test stress bench notebooks check format clean
+.PHONY: run test stress test-clusters bench notebooks check format clean
 .DEFAULT_GOAL := run
 
 run: .venv/run.stamp
@@ -19,6 +19,9 @@ test: .venv/dev.stamp
 
 stress: .venv/dev.stamp
 	$(BIN)/python -m pytest -m stress $(TESTS)
+
+test-clusters: .venv/cluster.stamp
+	$(BIN)/python -m pytest -m clusters -rs $(TESTS)
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.speed
@@ -43,6 +46,10 @@ format: .venv/dev.stamp
 .venv/dev.stamp: requirements.txt requirements-dev.txt | .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch .venv/run.stamp $@
+
+.venv/cluster.stamp: .venv/dev.stamp requirements-cluster.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-cluster.txt
+	touch $@
 
 .venv:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed, this is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2])'

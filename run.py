@@ -22,7 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_plugins.quickdraw_cli import command_line
 from hydra_plugins.quickdraw_launcher import parent
 from quickdraw import settings
-from quickdraw.analysis.runs import write_summary
+from quickdraw.analysis.runs import update_summary
 from quickdraw.errors import ConfigError
 from quickdraw.run_folder import RunFolder
 from quickdraw.signals import StopSignal, stop_on_signals
@@ -72,7 +72,7 @@ def train_and_test(
     hardware.settle(config, one_of_many)
     run.begin(config, [*overrides, f"threads={config['threads']}"], machine=hardware.describe())
     if one_of_many:
-        write_summary(run.path.parent)
+        update_summary(run.path.parent)
     seeding.seed_everything(config["seed"])
     data = build(config, "data")
     log.info("%s; on %s, threads=%d, %s", data, config["device"], config["threads"], config["trainer"]["precision"])

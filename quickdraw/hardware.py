@@ -101,7 +101,12 @@ def versions() -> dict[str, str]:
 
 def describe() -> dict[str, Any]:
     """Return the machine, for the record."""
-    return {"system": platform.platform(), "processor": processor(), "cores": usable_cores()}
+    return {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "processor": processor(),
+        "cores": usable_cores(),
+    }
 
 
 def processor() -> str:

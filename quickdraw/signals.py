@@ -1,13 +1,16 @@
-"""How a run is asked to stop: Ctrl-C or SIGTERM."""
+"""How a run is asked to stop: Ctrl-C, SIGTERM, or SIGUSR2, which Slurm sends before a time-out."""
 
 import contextlib
 import signal
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 from quickdraw.errors import Interrupted
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGUSR2 = getattr(signal, "SIGUSR2", None)  # not on Windows
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([SIGUSR2] if SIGUSR2 else []))
+REPEATED_S = 2.0
 
 
 class StopSignal:
@@ -15,11 +18,13 @@ class StopSignal:
 
     While `polite`, the first signal is only noted, for the training loop to finish its step and save. Otherwise, and
     from the second signal on, Interrupted is raised where the program happens to be: every file is written whole or
-    not at all, so this is safe anywhere.
+    not at all, so this is safe anywhere. What follows the first signal within REPEATED_S is no second one, but for
+    Ctrl-C: Slurm sends SIGTERM twice in a few milliseconds, to a job that is saving by then.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self.since = 0.0
         self.polite = False
 
     def __call__(self) -> int | None:
@@ -27,7 +32,10 @@ class StopSignal:
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        first, self.number = self.number is None, number
+        first, now = self.number is None, time.monotonic()
+        if not first and number != signal.SIGINT and now - self.since < REPEATED_S:
+            return
+        self.number, self.since = number, now
         if not (self.polite and first):
             raise Interrupted(number)
 
@@ -45,7 +53,7 @@ class StopSignal:
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[StopSignal]:
-    """Handle SIGINT and SIGTERM as StopSignal says inside this block."""
+    """Handle SIGINT, SIGTERM and SIGUSR2 as StopSignal says inside this block."""
     stop = StopSignal()
     before = [signal.signal(number, stop.receive) for number in SIGNALS]
     try:
@@ -53,3 +61,9 @@ def stop_on_signals() -> Iterator[StopSignal]:
     finally:
         for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)
+
+
+def hand_on(number: int) -> None:
+    """Let a launcher's own handler of SIGUSR2 have its turn when the run has saved: submitit queues the job again."""
+    if number == SIGUSR2 and callable(signal.getsignal(number)):
+        signal.raise_signal(number)

@@ -157,6 +157,17 @@ def signals_in_training(*numbers: int) -> None:
     engine.training_step = step
 
 
+def queued_again_by_sigusr2() -> None:
+    """Answer SIGUSR2 as a job of submitit does, and send it at the end of the third training step."""
+
+    def answer(number: int, frame: Any) -> None:
+        print("queued again", flush=True)
+        sys.exit(7)
+
+    signal.signal(signal.SIGUSR2, answer)
+    signals_in_training(signal.SIGUSR2)
+
+
 def slow_steps(seconds: float) -> None:
     """Let each training step take some time more."""
     from quickdraw import engine

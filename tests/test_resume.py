@@ -153,14 +153,24 @@ def test_kill_9_at_random_moments_changes_no_bit(tmp_path: Path, drawings: Path)
 # Signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (signal.SIGINT,),
+        (signal.SIGTERM,),
+        (signal.SIGUSR2,),
+        (signal.SIGTERM, signal.SIGTERM),  # as Slurm cancels a job, within milliseconds
+        (signal.SIGTERM, signal.SIGUSR2),
+    ],
+    ids=["ctrl-c", "sigterm", "sigusr2", "sigterm-twice", "sigterm-sigusr2"],
+)
 def test_a_signal_saves_and_prints_how_to_continue(
-    number: int, tmp_path: Path, tiny: tuple[str, ...], undisturbed: dict[str, Any]
+    numbers: tuple[int, ...], tmp_path: Path, tiny: tuple[str, ...], undisturbed: dict[str, Any]
 ) -> None:
-    setup = partial(faults.signals_in_training, number)
+    setup = partial(faults.signals_in_training, *numbers)
     outcome = call(tmp_path, *tiny, "trainer.checkpoint_every_s=1000", setup=setup)
     run = tmp_path / "run"
-    assert outcome.code == 128 + number
+    assert outcome.code == 128 + numbers[0]
     assert outcome.err == "stopped; continue with: python run.py resume=run\n"
     assert checkpoints(run) == ["00000003.safetensors"]
     assert (status(run)["state"], status(run)["step"]) == ("interrupted", 3)
@@ -171,6 +181,18 @@ def test_a_signal_saves_and_prints_how_to_continue(
     assert "continuing after step 3" in outcome.out
     weights = ending(run)["weights"]
     assert weights == undisturbed["weights"]
+
+
+def test_a_launchers_own_handler_has_its_turn_when_the_run_has_saved(
+    tmp_path: Path, tiny: tuple[str, ...], undisturbed: dict[str, Any]
+) -> None:
+    outcome = call(tmp_path, *tiny, setup=faults.queued_again_by_sigusr2)
+    run = tmp_path / "run"
+    assert outcome.code == 7
+    assert outcome.out.endswith("queued again\n")
+    assert (checkpoints(run)[-1], status(run)["state"]) == ("00000003.safetensors", "interrupted")
+    assert resume(run).code == 0
+    assert ending(run)["weights"] == undisturbed["weights"]
 
 
 def test_a_second_signal_stops_at_once(tmp_path: Path, tiny: tuple[str, ...], undisturbed: dict[str, Any]) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 
 from hydra_plugins.quickdraw_launcher import job
 from hydra_plugins.quickdraw_launcher.pool import Pool
 from hydra_plugins.quickdraw_launcher.sweep import Plan, Sweep, cause
-from quickdraw.analysis.runs import Run, read_runs, write_summary
+from quickdraw.analysis.runs import Run, read_runs, update_summary, write_summary
 from quickdraw.errors import ConfigError, RunError
 from quickdraw.run_folder import RunFolder
 from tests import program  # noqa: F401  its server forks our processes
@@ -143,6 +144,24 @@ def test_summary_is_written_by_jobs_of_every_kind(sweep: Sweep, tmp_path: Path) 
     outcome(sweep, plan(tmp_path / "b", crash, 9))
     rows = write_summary(tmp_path).read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["state", "completed", "failed"]
+
+
+def sum_up(folder: Path, score: float, slot: int) -> None:
+    """End as a job does: the result, then the summary."""
+    finish(folder, score, slot)
+    update_summary(folder.parent)
+
+
+def test_of_many_jobs_that_end_together_the_last_has_the_last_word(sweep: Sweep, tmp_path: Path) -> None:
+    sweep.pool.size = 12
+    with FileLock(tmp_path / ".summary.lock"):  # one process is writing: one job waits, and the others see it waiting
+        for number in range(12):
+            sweep.submit(plan(tmp_path / str(number), sum_up, 0.5))
+        ended = [sweep.next(60) for _ in range(11)]
+    ended.append(sweep.next(60))
+    assert None not in ended
+    rows = (tmp_path / "summary.csv").read_text().splitlines()
+    assert len([row for row in rows if "completed" in row]) == 12
 
 
 def test_question_is_answered_by_a_process(sweep: Sweep) -> None:

@@ -17,9 +17,10 @@ from hydra.errors import HydraException
 
 from hydra_plugins.quickdraw_cli import resolvers
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
-from quickdraw.analysis.runs import write_summary
+from quickdraw.analysis.runs import update_summary
 from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, RunError
 from quickdraw.run_folder import RunFolder, explain
+from quickdraw.signals import hand_on
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints a block of its own and exits before we can answer
 resolvers.register()
@@ -67,20 +68,28 @@ def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
     ends, the sweep's `summary.csv` is brought up to date.
     """
     try:
-        yield
+        with summed_up(run) if summary else contextlib.nullcontext():
+            yield
     except Interrupted as stop:
         command = f"python run.py resume={shlex.quote(str(run.path))}"
         print(f"stopped; continue with: {command}" if run.begun else "stopped before it began", file=sys.stderr)
+        hand_on(stop.signal_number)
         sys.exit(128 + stop.signal_number)
     except PrunedError as error:
         print(f"pruned: {error}")
         sys.exit(0)
     except QuickdrawError as error:
         sys.exit(complain(error))
+
+
+@contextlib.contextmanager
+def summed_up(run: RunFolder) -> Iterator[None]:
+    """Bring the sweep's `summary.csv` up to date at the end of this block."""
+    try:
+        yield
     finally:
-        if summary:
-            with contextlib.suppress(OSError):  # it can be made again from the job folders
-                write_summary(run.path.parent)
+        with contextlib.suppress(OSError):  # it can be made again from the job folders
+            update_summary(run.path.parent)
 
 
 def named(arguments: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
@@ -27,18 +27,33 @@ def run_job_here(context: HydraContext, config: DictConfig, folder: Path, task: 
     """Run one job; the exit code of this process tells how it ended. `task` is the module and name of its function."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C on the terminal is for the parent, which asks each job once
-    folder.mkdir(parents=True, exist_ok=True)
-    redirect_output(folder / "run.log")
-    faulthandler.enable()  # a crash leaves its traceback in run.log
+    open_log(folder)
     threading.Thread(target=end_with_parent, daemon=True).start()
     choose_gpu(slot, config.device)
+    run_task(context, config, task)
+
+
+def open_log(folder: Path) -> None:
+    """Let all that this process says, and the traceback of a crash, go to the job's `run.log`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    redirect_output(folder / "run.log")
+    faulthandler.enable()
+
+
+def run_task(context: HydraContext, config: DictConfig, task: tuple[str, str]) -> None:
+    """Let Hydra run the task's function in this process, which it did not start."""
     setup_globals()
     resolvers.register()
     JobRuntime.instance().set("name", config.hydra.job.name)
-    module, name = task
-    function = getattr(importlib.import_module(module), name).__wrapped__  # without Hydra's command line around it
-    returned = run_job(function, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
+    returned = run_job(task_function(task), config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
     _ = returned.return_value  # raises what the job raised
+
+
+def task_function(task: tuple[str, str]) -> Callable[[DictConfig], Any]:
+    """Return the task's function, without Hydra's command line around it."""
+    module, name = task
+    function: Callable[[DictConfig], Any] = getattr(importlib.import_module(module), name).__wrapped__
+    return function
 
 
 def redirect_output(path: Path) -> None:

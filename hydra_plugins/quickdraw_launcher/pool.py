@@ -25,10 +25,14 @@ PRELOADED = "hydra_plugins.quickdraw_launcher.preload"
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended: its name, and its exit code or minus the signal that killed it."""
+    """How a process ended: its name, and its exit code or minus the signal that killed it.
+
+    `reason` is what else is known of a process that another machine had.
+    """
 
     name: str
     code: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class Sweep:
         if self.stopping or run.state == "running" or run.ended:
             return run
         if ended.code <= 0 or run.reason == KILLED or status == before:
-            run = replace(run, state="failed", reason=cause(ended.code))
+            run = replace(run, state="failed", reason=ended.reason or cause(ended.code))
         record(plan, run)
         return run
 

@@ -1,13 +1,14 @@
 """The runs in a folder, as they stand on the disk: settings, state, result."""
 
+import contextlib
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from quickdraw.files import atomic_write
 from quickdraw.run_folder import RunFolder, decoded
@@ -116,12 +117,25 @@ def short(keys: dict[str, str]) -> dict[str, str]:
     return {key: end if last.count(end) == 1 else keys[key] for key, end in zip(keys, last, strict=True)}
 
 
-def write_summary(folder: Path) -> Path:
+def update_summary(folder: Path) -> None:
+    """Write `summary.csv` of the runs right below a folder, unless another process is about to: it will see ours.
+
+    Every job calls this when it begins and when it ends. One process writes and one waits for its turn; whoever finds
+    one waiting leaves at once, for that one reads after now. So the last word is always written, and 10,000 jobs that
+    end together cost two summaries rather than 10,000 (`docs/clusters.md`).
+    """
+    turn = FileLock(folder / ".summary.turn", timeout=0)
+    with contextlib.suppress(Timeout), turn:
+        write_summary(folder, before_reading=turn.release)
+
+
+def write_summary(folder: Path, before_reading: Callable[[], None] = lambda: None) -> Path:
     """Write `summary.csv` of the runs right below a folder, from their folders alone: one row each.
 
-    Every job calls this when it ends; the lock keeps one that read earlier from writing later.
+    The lock keeps a process that read earlier from writing later.
     """
     with FileLock(folder / ".summary.lock"):
+        before_reading()
         runs = read_runs(folder)
         keys = varied(runs)
         text = io.StringIO()
