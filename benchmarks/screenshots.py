@@ -47,7 +47,7 @@ def time_series(seen: Board) -> None:
 def hparams(seen: Board) -> None:
     """One row a run."""
     page = seen.open("hparams")
-    page.set_viewport_size({"width": 1600, "height": 420})
+    page.set_viewport_size({"width": 1900, "height": 400})
     page.locator("vaadin-grid-cell-content", has_text="dropout_rate").first.wait_for()
     page.wait_for_timeout(1000)
     seen.keep("hparams")
@@ -58,6 +58,9 @@ def images(seen: Board) -> None:
     page = seen.open("images")
     page.set_viewport_size({"width": 1280, "height": 1050})
     page.locator("tf-image-loader img").first.wait_for()
+    page.locator("tf-image-loader", has_text="confusion").first.scroll_into_view_if_needed()
+    page.mouse.move(800, 500)
+    page.mouse.wheel(0, 650)
     page.wait_for_timeout(2000)
     seen.keep("images")
 
