@@ -63,6 +63,17 @@ def stop_on_signals() -> Iterator[StopSignal]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Ignore SIGINT, SIGTERM and SIGUSR2 inside this block: a last short piece of work of a run that has ended."""
+    before = [signal.signal(number, signal.SIG_IGN) for number in SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+
+
 def hand_on(number: int) -> None:
     """Let a launcher's own handler of SIGUSR2 have its turn when the run has saved: submitit queues the job again."""
     if number == SIGUSR2 and callable(signal.getsignal(number)):

@@ -576,6 +576,7 @@ def test_ctrl_c_and_sigterm_are_one_line_and_an_exit_code(
     tmp_path: Path, cutting: tuple[FaultyServer, list[str]], how: int, expected_code: int
 ) -> None:
     server, arguments = cutting
+    server.always = Reply(stall=1000)  # so that it cannot be done before the signal comes
     assert stop_on_the_way(start(arguments), server, how, 3) == (
         expected_code,
         "error: stopped; the same command continues\n",

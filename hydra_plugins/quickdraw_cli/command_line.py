@@ -9,6 +9,8 @@ import re
 import shlex
 import signal
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,7 +22,7 @@ from hydra_plugins.quickdraw_cli.explain import explained, unreadable
 from quickdraw.analysis.runs import update_summary
 from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, RunError
 from quickdraw.run_folder import RunFolder, explain
-from quickdraw.signals import hand_on
+from quickdraw.signals import hand_on, undisturbed
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints a block of its own and exits before we can answer
 resolvers.register()
@@ -67,6 +69,7 @@ def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
     SystemExit passes through Hydra, which would print a block of its own for an exception. However a job of a sweep
     ends, the sweep's `summary.csv` is brought up to date.
     """
+    threading.excepthook = note_in_log
     try:
         with summed_up(run) if summary else contextlib.nullcontext():
             yield
@@ -82,13 +85,19 @@ def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
         sys.exit(complain(error))
 
 
+def note_in_log(died: threading.ExceptHookArgs) -> None:
+    """Keep the traceback of a thread for `run.log`. TensorBoard's writer raises the same once more where it is used."""
+    assert died.exc_value
+    logging.getLogger("quickdraw.traceback").info("%s", "".join(traceback.format_exception(died.exc_value)))
+
+
 @contextlib.contextmanager
 def summed_up(run: RunFolder) -> Iterator[None]:
     """Bring the sweep's `summary.csv` up to date at the end of this block."""
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # it can be made again from the job folders
+        with undisturbed(), contextlib.suppress(OSError):  # it can be made again from the job folders
             update_summary(run.path.parent)
 
 
