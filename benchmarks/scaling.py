@@ -2,7 +2,7 @@
 
 python -m benchmarks.scaling                                    # 1, 10, 100 and 1,459 thousand drawings of ten classes
 python -m benchmarks.scaling --classes 10 50 345 --drawings 100000
-python -m benchmarks.scaling --drawings 1459179 --plain         # beside the plain loop
+python -m benchmarks.scaling threads=1 --drawings 1459179 --plain   # beside the plain loop; overrides come first
 
 Tiles real drawings to as many as asked, the default classes in their official proportions, each drawing made unique by
 its number in four pixels of the margin, in a temporary folder (784 bytes a drawing). Then calls `run.py` twice on them
