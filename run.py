@@ -56,13 +56,8 @@ def train_and_test(
     run: RunFolder, config: dict[str, Any], stop: StopSignal, overrides: list[str], one_of_many: bool
 ) -> dict[str, Any]:
     """Train and test what the configuration describes; return the content of `result.json`."""
-    from quickdraw import (
-        engine,
-        hardware,
-        provenance,
-        results,
-        seeding,
-    )  # torch: 1.2 s, so only when the settings are good
+    # torch takes 1.2 s, so it is imported only when the settings are good.
+    from quickdraw import engine, hardware, provenance, results, seeding
     from quickdraw.checkpoint import Checkpoints
     from quickdraw.data.resident import resident
     from quickdraw.tracking import Tracker

@@ -55,23 +55,26 @@ class StopSignal:
 def stop_on_signals() -> Iterator[StopSignal]:
     """Handle SIGINT, SIGTERM and SIGUSR2 as StopSignal says inside this block."""
     stop = StopSignal()
-    before = [signal.signal(number, stop.receive) for number in SIGNALS]
-    try:
+    with handled_by(stop.receive):
         yield stop
-    finally:
-        for number, handler in zip(SIGNALS, before, strict=True):
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
     """Ignore SIGINT, SIGTERM and SIGUSR2 inside this block: a last short piece of work of a run that has ended."""
-    before = [signal.signal(number, signal.SIG_IGN) for number in SIGNALS]
+    with handled_by(signal.SIG_IGN):
+        yield
+
+
+@contextlib.contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
+    """Let a handler have SIGINT, SIGTERM and SIGUSR2 inside this block, and those before it have them again after."""
+    before = [signal.signal(number, handler) for number in SIGNALS]
     try:
         yield
     finally:
-        for number, handler in zip(SIGNALS, before, strict=True):
-            signal.signal(number, handler)
+        for number, earlier in zip(SIGNALS, before, strict=True):
+            signal.signal(number, earlier)
 
 
 def hand_on(number: int) -> None:

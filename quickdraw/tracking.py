@@ -155,9 +155,8 @@ class Tracker:
             for key, value in encoded(config).items()  # TensorBoard leaves an infinite number out
             if key not in OUTPUT_KEYS
         }
-        _columns, *row = hparams(
-            values, dict(scores)
-        )  # without one run's own columns TensorBoard shows those of all runs
+        # Without one run's own columns TensorBoard shows those of all runs.
+        _columns, *row = hparams(values, dict(scores))
         for summary in row:
             self.writer.file_writer.add_summary(summary)  # type: ignore[attr-defined]
         for tag, value in scores.items():

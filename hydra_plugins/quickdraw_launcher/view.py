@@ -52,7 +52,7 @@ class View:
         """Say once that a job is being trained by another process."""
         if run.folder not in self.awaited:
             self.awaited.add(run.folder)
-            self._say(f"waiting for another process to end {self.names[run.folder]}")
+            self._say(f"waiting for another process to end {self.names.get(run.folder, run.folder.name)}")
 
     def _say(self, line: str) -> None:
         self._line("")

@@ -4,7 +4,6 @@ import math
 import time
 
 from hydra_plugins.quickdraw_launcher.view import View, duration
-from quickdraw.analysis.runs import Run
 
 
 class SearchView(View):
@@ -41,9 +40,3 @@ class SearchView(View):
                 self.best, better = value, "   the best so far"
         number = f"{self.done}".rjust(len(str(self.total)))
         self._say(f"[{number}/{self.total}] {name}   {said}   {duration(seconds)}{better}")
-
-    def wait_for(self, run: Run) -> None:
-        """Say once that a job is being trained by another process."""
-        if run.folder not in self.awaited:
-            self.awaited.add(run.folder)
-            self._say(f"waiting for another process to end {run.folder.name}")
