@@ -20,12 +20,12 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.quickdraw_cli import command_line
-from hydra_plugins.quickdraw_launcher import parent
 from quickdraw import settings
-from quickdraw.analysis.runs import update_summary
 from quickdraw.errors import ConfigError
-from quickdraw.run_folder import RunFolder
+from quickdraw.run.folder import RunFolder
+from quickdraw.run.listing import update_summary
 from quickdraw.signals import StopSignal, stop_on_signals
+from quickdraw.sweep import channel
 
 log = logging.getLogger("quickdraw")
 
@@ -57,11 +57,12 @@ def train_and_test(
 ) -> dict[str, Any]:
     """Train and test what the configuration describes; return the content of `result.json`."""
     # torch takes 1.2 s, so it is imported only when the settings are good.
-    from quickdraw import engine, hardware, provenance, results, seeding
-    from quickdraw.checkpoint import Checkpoints
+    from quickdraw import engine, hardware, seeding
     from quickdraw.data.resident import resident
-    from quickdraw.tracking import Tracker
-    from quickdraw.weights import write_weights
+    from quickdraw.run import provenance, results
+    from quickdraw.run.checkpoint import Checkpoints
+    from quickdraw.run.tracking import Tracker
+    from quickdraw.run.weights import write_weights
 
     settings.check_arguments(config)
     hardware.settle(config, one_of_many)
@@ -82,7 +83,7 @@ def train_and_test(
 
     def on_epoch(record: dict[str, Any]) -> None:
         tracker.epoch(record)
-        parent.ask_to_go_on()
+        channel.ask_to_go_on()
 
     with stop.politely():
         history = instantiate(config["trainer"], _convert_="all")(

@@ -21,14 +21,14 @@ from typing import Any
 import torch
 
 from quickdraw import engine, hardware
-from quickdraw.checkpoint import Checkpoints, encode
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.files import atomic_write
 from quickdraw.model.convnet import ConvNet
-from quickdraw.run_folder import RunFolder
+from quickdraw.run.checkpoint import Checkpoints, encode
+from quickdraw.run.folder import RunFolder
+from quickdraw.run.tracking import Tracker
 from quickdraw.seeding import seed_everything
 from quickdraw.state import State
-from quickdraw.tracking import Tracker
 
 DEFAULT_S = 30.0
 OFTEN_S = 0.5

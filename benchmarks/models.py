@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from quickdraw.analysis.ranking import Setting, rank
-from quickdraw.analysis.runs import Run, read_runs
+from quickdraw.run.listing import Run, read_runs
 
 SCORES = ("test_accuracy", "test_top3_accuracy", "test_top5_accuracy", "test_balanced_accuracy")
 HEADINGS = ("sweep", "setting", "seeds", "accuracy", "top-3", "top-5", "balanced", "samples/s")

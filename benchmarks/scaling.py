@@ -26,8 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
+from quickdraw.data.fetch.official import read_table
 from quickdraw.data.names import DEFAULT_CLASSES
-from quickdraw.data.official import read_table
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "quickdraw"

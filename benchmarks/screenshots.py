@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.browser import Board, board, find_chromium
+from tests.support.browser import Board, board, find_chromium
 
 COLOURS = 96  # enough for pages of few colours, and a third of the bytes
 

@@ -246,10 +246,10 @@ def draw(curves: dict[str, list[Curve]], budget_s: float, best: float, deviation
 
     import numpy as np
 
-    from quickdraw import pictures
+    from quickdraw import plotting
 
     times = np.linspace(0, budget_s, 400)
-    with pictures.figure(7.5, 4.2) as (made, axes):
+    with plotting.figure(7.5, 4.2) as (made, axes):
         for color, (method, several) in enumerate(curves.items()):
             values = np.array([[at(curve, seconds) or np.nan for seconds in times] for curve in several])
             known = ~np.isnan(values).any(axis=0)

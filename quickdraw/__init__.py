@@ -16,7 +16,7 @@ The way of the data (B drawings a batch, C classes, N drawings in all):
         checkpoint          what resumes a run
         weights             what is handed on
 
-Looked at in a notebook: data (`data.look`, `data.gallery`), mistakes (`mistakes`), a training's course (`learning`).
+Looked at in a notebook (`explore`): drawings, galleries of them, label errors, overfitting.
 
 Contracts:
 

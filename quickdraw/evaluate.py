@@ -70,7 +70,7 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
     from quickdraw import engine, hardware
     from quickdraw.data.batches import Batches
     from quickdraw.data.fingerprint import fingerprint
-    from quickdraw.weights import load_network
+    from quickdraw.run.weights import load_network
 
     net, description = load_network(place)
     classes = description["classes"]
@@ -99,8 +99,8 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
 def open_drawings(settings: dict[str, Any], classes: Sequence[str]) -> tuple[dict[str, Path], list[np.ndarray]]:
     """Return each class's file and its drawings, uint8 [n, 784] mapped."""
     from quickdraw.data.bitmaps import find_files, open_files
-    from quickdraw.data.rendering import rendered
-    from quickdraw.data.stroke_files import Simplified, SketchRnn
+    from quickdraw.data.rendering.render import rendered
+    from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn
 
     root, limit = Path(settings["data.root"]), settings.get("data.limit_per_class")
     if settings["data"] == "strokes":

@@ -42,13 +42,13 @@ def predict(place: Path, pictures: Sequence[Path]) -> list[dict[str, Any]]:
 
     Raises DataError for what is no picture, WeightsError for what is no run.
     """
-    from quickdraw.data.picture import read_picture
+    from quickdraw.data.image_file import read_picture
 
     bitmaps = np.stack([read_picture(path) for path in pictures])
 
     import torch  # 1.2 s, so only when the pictures are good
 
-    from quickdraw.weights import load_network
+    from quickdraw.run.weights import load_network
 
     net, description = load_network(place)
     classes = description["classes"]

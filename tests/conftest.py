@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from quickdraw.data.doodles import draw_class
-from tests.program import ROOT, SHARED, Outcome, call
+from tests.support.program import ROOT, SHARED, Outcome, call
 
 SMALL = ("data.classes=[cat,moon,door]", "data.batch_size=32", "trainer.epochs=2", "threads=1")
 CONF = ROOT / "conf"

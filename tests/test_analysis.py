@@ -13,8 +13,8 @@ import pytest
 from quickdraw.analysis.__main__ import main
 from quickdraw.analysis.folders import find_sweep
 from quickdraw.errors import RunError
-from tests.made_up import make_run, make_sweep
-from tests.program import ROOT
+from tests.support.made_up import make_run, make_sweep
+from tests.support.program import ROOT
 
 Ask = Callable[..., str]
 

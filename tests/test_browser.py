@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from quickdraw.data.doodles import draw_class
-from quickdraw.run_folder import read_json
-from tests.browser import Board, board, find_chromium, seen
-from tests.sweeps import job_folders, sweep
+from quickdraw.run.folder import read_json
+from tests.support.browser import Board, board, find_chromium, seen
+from tests.support.sweeps import job_folders, sweep
 
 GRIDS = (
     "Test/confusion_matrix",

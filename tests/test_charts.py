@@ -5,10 +5,11 @@ import pytest
 from matplotlib.figure import Figure
 from torch import nn
 
-from quickdraw import charts, pictures
+from quickdraw import plotting
 from quickdraw.model.convnet import ConvNet
 from quickdraw.model.mlp import MLP
 from quickdraw.predictions import Predictions
+from quickdraw.run import charts
 
 NAMES = ["cat", "moon", "alarm clock"]
 
@@ -22,7 +23,7 @@ def predictions(label: list[int], predicted: list[int], confidence: list[float] 
 
 def texts(figure: Figure) -> list[str]:
     """Return all that is written in a figure, drawn once."""
-    assert pictures.pixels(figure).std() > 0
+    assert plotting.pixels(figure).std() > 0
     inside = [text.get_text() for axes in figure.axes for text in axes.texts]
     ticks = [text.get_text() for axes in figure.axes for text in (*axes.get_xticklabels(), *axes.get_yticklabels())]
     title = figure.get_suptitle()

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from quickdraw import checkpoint
-from quickdraw.checkpoint import decode, encode
 from quickdraw.errors import WeightsError
+from quickdraw.run import checkpoint
+from quickdraw.run.checkpoint import decode, encode
 
 TENSORS = {"net/weight": torch.arange(60.0).reshape(20, 3), "correct": torch.tensor([3, 4])}
 STATE: dict[str, Any] = {"training": {"position": {"epoch": 1}, "loss": 0.1 + 0.2}, "facts": {"name": "Überläufe"}}

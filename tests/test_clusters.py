@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import clusters
-from tests.clusters import Command, say
-from tests.program import ROOT, Outcome
-from tests.sweeps import alive, job_folders, kill, running, status, summary, sweep, times, until, weights
+from tests.support import clusters
+from tests.support.clusters import Command, say
+from tests.support.program import ROOT, Outcome
+from tests.support.sweeps import alive, job_folders, kill, running, status, summary, sweep, times, until, weights
 
 pytestmark = [
     pytest.mark.clusters,

@@ -10,10 +10,10 @@ from scipy import stats
 from quickdraw.analysis.comparison import compare, mcnemar, two_to_compare
 from quickdraw.analysis.disagreement import class_frame, confusion_frame, drawings_figure, drawings_figures
 from quickdraw.analysis.drawings import drawings
-from quickdraw.analysis.runs import Run, read_run, read_runs
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.errors import DataError, RunError
-from tests.made_up import CLASSES, PER_CLASS, make_run, make_sweep, predicted
+from quickdraw.run.listing import Run, read_run, read_runs
+from tests.support.made_up import CLASSES, PER_CLASS, make_run, make_sweep, predicted
 
 
 def pair(folder: Path, wrong_a: range, wrong_b: range) -> tuple[Run, Run]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import ROOT
+from tests.support.program import ROOT
 
 AFTER = "import sys; print('sympy' in sys.modules, isinstance(sys.modules['torch._dynamo'], compiler.NotYet))"
 

@@ -13,7 +13,7 @@ from hydra.utils import get_object
 
 from quickdraw import settings
 from quickdraw.errors import ConfigError
-from tests.program import ROOT, call
+from tests.support.program import ROOT, call
 
 Compose = Callable[..., dict[str, Any]]
 

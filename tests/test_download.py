@@ -21,14 +21,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quickdraw.data import download as module
-from quickdraw.data import official
 from quickdraw.data.download import download, main
-from quickdraw.data.fetch import web
+from quickdraw.data.fetch import official, web
+from quickdraw.data.fetch.official import KINDS, OfficialFile, Table
 from quickdraw.data.fetch.partial import Origin
 from quickdraw.data.fetch.transfer import Fetcher, Patience, Transfer
-from quickdraw.data.official import KINDS, OfficialFile, Table
 from quickdraw.errors import ConfigError, DataError, DownloadError
-from tests.faulty_server import FaultyServer, Reply, other_file
+from tests.support.faulty_server import FaultyServer, Reply, other_file
 
 REPOSITORY = Path(__file__).parents[1]
 LIMIT = 150

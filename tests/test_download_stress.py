@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quickdraw.data import official
+from quickdraw.data.fetch import official
 from quickdraw.data.names import DEFAULT_CLASSES
-from tests.faulty_server import FaultyServer, Reply
+from tests.support.faulty_server import FaultyServer, Reply
 from tests.test_download import assert_right, path_of, source, start, stop_on_the_way
 
 CUT = 1 << 20

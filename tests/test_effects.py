@@ -19,9 +19,9 @@ from quickdraw.analysis.effects import (
 )
 from quickdraw.analysis.frames import curve_frame, failure_frame, ranking_frame, run_frame
 from quickdraw.analysis.ranking import rank
-from quickdraw.analysis.runs import Run, read_runs
-from quickdraw.analysis.words import effects_in_words, interaction_in_words
-from tests.made_up import EPOCHS, make_sweep
+from quickdraw.analysis.sentences import effects_in_words, interaction_in_words
+from quickdraw.run.listing import Run, read_runs
+from tests.support.made_up import EPOCHS, make_sweep
 
 
 def run(score: float | None, **settings: Any) -> Run:

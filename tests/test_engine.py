@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from quickdraw import engine
-from quickdraw.checkpoint import decode, encode
 from quickdraw.data.batches import Batches
 from quickdraw.errors import DivergedError, Interrupted
 from quickdraw.model.convnet import ConvNet
+from quickdraw.run.checkpoint import decode, encode
 from quickdraw.schedule import one_cycle
 from quickdraw.seeding import seed_step
 from quickdraw.state import Record, Saved

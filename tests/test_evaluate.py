@@ -9,7 +9,7 @@ import torch
 
 from quickdraw import evaluate
 from quickdraw.model.convnet import load_weights
-from tests.program import Outcome
+from tests.support.program import Outcome
 
 
 @pytest.fixture

@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 from quickdraw.data.doodles import draw_class
 from quickdraw.errors import WeightsError
 from quickdraw.model.convnet import load_weights
-from tests import faults
-from tests.fuzz import FUZZ, check_fuzzed_file
-from tests.program import ROOT, call
-from tests.resuming import Life, calling, ending, refused, resume, side_by_side, stray
+from tests.support import faults
+from tests.support.fuzz import FUZZ, check_fuzzed_file
+from tests.support.program import ROOT, call
+from tests.support.resuming import Life, calling, ending, refused, resume, side_by_side, stray
 from tests.test_resume import TINY
 
 

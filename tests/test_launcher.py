@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from hydra_plugins.quickdraw_cli.command_line import named
-from quickdraw.analysis.runs import write_summary
+from quickdraw.run.listing import write_summary
 from tests.conftest import SMALL
-from tests.program import ROOT, Outcome
-from tests.sweeps import (
+from tests.support.program import ROOT, Outcome
+from tests.support.sweeps import (
     alive,
     job_folders,
     kill,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import ROOT, Outcome
-from tests.sweeps import (
+from tests.support.program import ROOT, Outcome
+from tests.support.sweeps import (
     alive,
     job_folders,
     kill,

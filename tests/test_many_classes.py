@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from quickdraw.data.batches import Batches
 from quickdraw.data.bitmaps import Bitmaps
-from quickdraw.data.official import class_names
+from quickdraw.data.fetch.official import class_names
 from quickdraw.data.split import unpacked
 from quickdraw.data.strokes import Strokes
 from quickdraw.data.synthetic import Synthetic

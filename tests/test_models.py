@@ -19,10 +19,10 @@ from quickdraw.model.convnet import ConvNet, load_weights
 from quickdraw.model.layers import Dropout
 from quickdraw.model.mlp import MLP
 from quickdraw.model.resnet18 import ResNet18
+from quickdraw.run.weights import write_weights
 from quickdraw.seeding import seed_step
 from quickdraw.vision import import_torchvision
-from quickdraw.weights import write_weights
-from tests.program import ROOT
+from tests.support.program import ROOT
 
 MODELS = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))
 CLASSES = ["cat", "moon", "door"]

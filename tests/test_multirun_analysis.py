@@ -9,8 +9,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.program import ROOT, Outcome
-from tests.sweeps import start, sweep, two_jobs
+from tests.support.program import ROOT, Outcome
+from tests.support.sweeps import start, sweep, two_jobs
 
 NOTEBOOK = ROOT / "multirun_analysis.ipynb"
 REPORT = "hydra.launcher.report=true"

@@ -15,7 +15,7 @@ import pytest
 from nbclient import NotebookClient
 
 from quickdraw.data.doodles import draw_class
-from tests.program import ROOT
+from tests.support.program import ROOT
 
 NOTEBOOKS = sorted(path.name for path in ROOT.glob("*.ipynb"))
 STRICT = "import warnings\n\nwarnings.simplefilter('error')"

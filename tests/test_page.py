@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from quickdraw.analysis import figures, setting_figures
 from quickdraw.analysis.page import leave_report, write_report
 from quickdraw.analysis.ranking import rank
-from quickdraw.analysis.runs import read_runs
-from tests.made_up import make_run, make_sweep
+from quickdraw.run.listing import read_runs
+from tests.support.made_up import make_run, make_sweep
 
 HEADINGS = [
     "Ranking", "What mattered", "Learning curves", "Accuracy against time", "Parallel coordinates",

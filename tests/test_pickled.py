@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quickdraw.data.pickled import read_arrays
+from quickdraw.data.rendering.pickled import read_arrays
 from quickdraw.errors import DataError
-from tests.sketchrnn import PICKLERS, by_protocol, object_array, python2
+from tests.support.sketchrnn import PICKLERS, by_protocol, object_array, python2
 
 RANDOM = np.random.default_rng(0)
 ARRAYS = [RANDOM.integers(-(2**15), 2**15, (length, 3)).astype(np.int16) for length in (5, 1, 2, 90, 300)]

@@ -10,12 +10,12 @@ from PIL import Image, ImageDraw
 
 from quickdraw import predict
 from quickdraw.data.doodles import draw_class
-from quickdraw.data.picture import read_picture
-from quickdraw.data.rasterise import rasterise
+from quickdraw.data.image_file import read_picture
+from quickdraw.data.rendering.rasterise import rasterise
 from quickdraw.errors import WeightsError
 from quickdraw.model.mlp import MLP
-from quickdraw.weights import load_network, write_weights
-from tests.program import Outcome
+from quickdraw.run.weights import load_network, write_weights
+from tests.support.program import Outcome
 
 # As the official drawings: from 0, 0, the longer side 255.
 HOUSE = [[[0, 0, 120, 240, 240, 0], [255, 100, 0, 100, 255, 255]], [[90, 90, 150, 150], [255, 160, 160, 255]]]

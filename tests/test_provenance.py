@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from quickdraw import provenance
-from tests.program import Outcome, call
-from tests.resuming import refused
+from quickdraw.run import provenance
+from tests.support.program import Outcome, call
+from tests.support.resuming import refused
 
 TINY = ("data.classes=[cat,moon]", "model=mlp", "model.hidden=8", "trainer.epochs=1", "threads=1", "exp_name=tiny")
 

@@ -11,9 +11,9 @@ import pytest
 from scipy import stats
 
 from quickdraw.analysis.ranking import rank, verdict
-from quickdraw.analysis.runs import Run, named, short, varied, write_summary
 from quickdraw.analysis.tables import job_table, ranking_table, report
-from quickdraw.run_folder import RunFolder
+from quickdraw.run.folder import RunFolder
+from quickdraw.run.listing import Run, named, short, varied, write_summary
 
 FIRST = [0.91, 0.93, 0.92, 0.94]
 SECOND = [0.90, 0.915, 0.912, 0.925]

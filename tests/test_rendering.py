@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quickdraw.data import rendering, stroke_files, workers
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.doodles import draw
 from quickdraw.data.names import DEFAULT_CLASSES
-from quickdraw.data.rasterise import rasterise_all
+from quickdraw.data.rendering import render, stroke_files, workers
+from quickdraw.data.rendering.rasterise import rasterise_all
 from quickdraw.data.strokes import Strokes
 from quickdraw.errors import DataError, RunError
-from tests.program import ROOT, call
-from tests.sketchrnn import offsets_of, write_sketchrnn
+from tests.support.program import ROOT, call
+from tests.support.sketchrnn import offsets_of, write_sketchrnn
 
 CLASSES = ["cat", "moon"]
 COUNT = 40
@@ -173,8 +173,8 @@ def test_many_processes_render_the_same_bytes(
 ) -> None:
     one = opened()
     monkeypatch.setattr(stroke_files, "CHUNK", 10)
-    monkeypatch.setattr(rendering, "usable_cores", lambda: 2)
-    monkeypatch.setattr(rendering, "DRAWINGS_PER_PROCESS", 1)
+    monkeypatch.setattr(render, "usable_cores", lambda: 2)
+    monkeypatch.setattr(render, "DRAWINGS_PER_PROCESS", 1)
     monkeypatch.setattr(workers, "render_chunk", None)  # it is another process's
     many = opened(cache=tmp_path / "many")
     assert many.fingerprints == one.fingerprints
@@ -184,8 +184,8 @@ def test_many_processes_render_the_same_bytes(
 def test_a_bad_drawing_is_told_by_file_and_line(
     root: Path, opened: Callable[..., Strokes], monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
-    monkeypatch.setattr(rendering, "usable_cores", lambda: processes)
-    monkeypatch.setattr(rendering, "DRAWINGS_PER_PROCESS", 1)
+    monkeypatch.setattr(render, "usable_cores", lambda: processes)
+    monkeypatch.setattr(render, "DRAWINGS_PER_PROCESS", 1)
     with (root / "cat.ndjson").open("a") as file:
         file.write('{"drawing": [[[0, 300], [0, 1]]]}\n')
     with pytest.raises(DataError, match=r"cat\.ndjson, line 41: expected strokes in 0\.\.255, got 0\.\.300"):
@@ -203,9 +203,8 @@ def test_a_process_that_is_killed_is_told_and_nothing_hangs(root: Path, tmp_path
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills as Linux does")
 def test_processes_end_with_the_one_that_started_them() -> None:
-    program = (
-        "import os, signal; from quickdraw.data.workers import Worker; Worker(); os.kill(os.getpid(), signal.SIGKILL)"
-    )
+    start = "from quickdraw.data.rendering.workers import Worker; Worker()"
+    program = f"import os, signal; {start}; os.kill(os.getpid(), signal.SIGKILL)"
     killed = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, timeout=60, check=False
     )  # which returns when all who hold its standard error have ended

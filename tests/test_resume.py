@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from quickdraw import checkpoint
-from quickdraw.run_folder import RunFolder
-from tests import faults
-from tests.program import Outcome, Program, call
-from tests.resuming import (
+from quickdraw.run import checkpoint
+from quickdraw.run.folder import RunFolder
+from tests.support import faults
+from tests.support.program import Outcome, Program, call
+from tests.support.resuming import (
     Life,
     calling,
     ending,

@@ -12,10 +12,10 @@ from hydra.utils import instantiate
 from quickdraw import engine
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.predictions import read_predictions
-from quickdraw.weights import read_weights
-from tests import faults
-from tests.program import ROOT, call
-from tests.resuming import ending, resume
+from quickdraw.run.weights import read_weights
+from tests.support import faults
+from tests.support.program import ROOT, call
+from tests.support.resuming import ending, resume
 
 RUN = (
     "data.classes=[cat,moon]",

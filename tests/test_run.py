@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.model.convnet import ConvNet, load_weights
 from tests.conftest import SMALL
-from tests.program import Outcome, call
+from tests.support.program import Outcome, call
 
 Run = Callable[..., Outcome]
 

@@ -15,8 +15,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from hydra_plugins.quickdraw_cli.command_line import named
-from tests.program import ROOT, Outcome, call
-from tests.sweeps import alive, job_folders, kill, running, start, states, status, summary, sweep, times, until
+from tests.support.program import ROOT, Outcome, call
+from tests.support.sweeps import alive, job_folders, kill, running, start, states, status, summary, sweep, times, until
 
 SEARCH = ("hydra/sweeper=optuna", "hydra.sweeper.startup_trials=3")
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1e-1))", "dropout_rate=interval(0.0,0.6)")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sweeps import job_folders, start, sweep, until
+from tests.support.sweeps import job_folders, start, sweep, until
 from tests.test_search import ONE, SEARCH, SPACE, facts, trials
 
 pytestmark = pytest.mark.stress

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quickdraw.run_folder import RunFolder
-from tests import faults
-from tests.fuzz import FUZZ, check_fuzzed_file
-from tests.program import call
-from tests.resuming import Life, calling, ending, killed_life, side_by_side, stray
+from quickdraw.run.folder import RunFolder
+from tests.support import faults
+from tests.support.fuzz import FUZZ, check_fuzzed_file
+from tests.support.program import call
+from tests.support.resuming import Life, calling, ending, killed_life, side_by_side, stray
 from tests.test_resume import TINY
 
 pytestmark = pytest.mark.stress

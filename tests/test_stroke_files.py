@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quickdraw.data import stroke_files
 from quickdraw.data.doodles import draw
-from quickdraw.data.rasterise import Drawing
-from quickdraw.data.stroke_files import Simplified, SketchRnn, StrokeFile, strokes_of
+from quickdraw.data.rendering.rasterise import Drawing
+from quickdraw.data.rendering.render import stroke_files
+from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn, StrokeFile, strokes_of
 from quickdraw.errors import DataError
-from tests.sketchrnn import PICKLERS, header, object_array, offsets_of, python2, write_npz, write_sketchrnn
+from tests.support.sketchrnn import PICKLERS, header, object_array, offsets_of, python2, write_npz, write_sketchrnn
 
 DRAWINGS = [draw("cat", np.random.default_rng(number)) for number in range(12)]
 RECORDS = [{"word": "cat", "recognized": number % 3 > 0, "drawing": each} for number, each in enumerate(DRAWINGS)]

@@ -14,13 +14,13 @@ import pytest
 import torch
 from filelock import FileLock
 
-from hydra_plugins.quickdraw_launcher import job
-from hydra_plugins.quickdraw_launcher.pool import Pool
-from hydra_plugins.quickdraw_launcher.sweep import Plan, Sweep, cause
-from quickdraw.analysis.runs import Run, read_runs, update_summary, write_summary
 from quickdraw.errors import ConfigError, RunError
-from quickdraw.run_folder import RunFolder
-from tests import program  # noqa: F401  its server forks our processes
+from quickdraw.run.folder import RunFolder
+from quickdraw.run.listing import Run, read_runs, update_summary, write_summary
+from quickdraw.sweep import process
+from quickdraw.sweep.jobs import Plan, Sweep, cause
+from quickdraw.sweep.pool import Pool
+from tests.support import program  # noqa: F401  its server forks our processes
 
 
 def crash(folder: Path, number: int, slot: int) -> None:
@@ -205,7 +205,7 @@ def test_each_job_sees_one_gpu(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    job.choose_gpu(slot, device)
+    process.choose_gpu(slot, device)
     assert os.environ.get("CUDA_VISIBLE_DEVICES") == seen
 
 
@@ -232,7 +232,7 @@ def test_as_many_jobs_at_once_as_the_machine_holds(
 ) -> None:
     config = composed(f"device={device}", f"threads={threads}")
     sweep = Sweep(tmp_path, n_jobs)
-    monkeypatch.setattr("hydra_plugins.quickdraw_launcher.sweep.usable_cores", lambda: 8)
+    monkeypatch.setattr("quickdraw.sweep.jobs.usable_cores", lambda: 8)
     monkeypatch.setattr(sweep.pool, "ask", lambda function, question: (gpus, {}))
     sweep.check([Plan([], tmp_path, config, (crash, ()))])
     assert sweep.pool.size == size

@@ -18,7 +18,7 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
-from tests.program import Outcome
+from tests.support.program import Outcome
 
 SCALARS = {
     "Loss/train": "train_loss",

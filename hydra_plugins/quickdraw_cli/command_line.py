@@ -19,9 +19,9 @@ from hydra.errors import HydraException
 
 from hydra_plugins.quickdraw_cli import resolvers
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
-from quickdraw.analysis.runs import update_summary
 from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, RunError
-from quickdraw.run_folder import RunFolder, explain
+from quickdraw.run.folder import RunFolder, explain
+from quickdraw.run.listing import update_summary
 from quickdraw.signals import hand_on, undisturbed
 
 os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints a block of its own and exits before we can answer

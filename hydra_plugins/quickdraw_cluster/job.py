@@ -9,9 +9,9 @@ from typing import Any
 from hydra.types import HydraContext
 from omegaconf import DictConfig, open_dict
 
-from hydra_plugins.quickdraw_launcher.job import open_log, run_task, task_function
 from quickdraw.errors import ConfigError, RunError
 from quickdraw.hardware import resolve_threads
+from quickdraw.sweep.process import open_log, run_task, task_function
 
 
 @dataclass(frozen=True)

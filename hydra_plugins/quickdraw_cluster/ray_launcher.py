@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 from hydra_plugins.quickdraw_cluster.job import check_threads
 from hydra_plugins.quickdraw_cluster.slurm_launcher import INSTALL
 from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
-from hydra_plugins.quickdraw_launcher.sweep import Plan, Sweep
 from quickdraw.errors import ConfigError
+from quickdraw.sweep.jobs import Plan, Sweep
 
 with contextlib.suppress(ImportError, LookupError):
     # The plugin has a configuration named ray, too, and Hydra takes one of the same name for the schema of ours: a
@@ -35,7 +35,7 @@ class RayLauncher(LocalLauncher):
     def sweep(self) -> Sweep:
         """Return the Sweep in this sweep's folder, whose processes are Ray's."""
         try:
-            from hydra_plugins.quickdraw_cluster._ray_pool import RayPool
+            from quickdraw.sweep.ray import RayPool
         except ImportError as error:
             raise ConfigError(f"hydra/launcher=ray: {error}; {INSTALL}") from error
         return RaySweep(Path(self.config.hydra.sweep.dir), self.n_jobs, RayPool(self.ray))

@@ -9,12 +9,12 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from omegaconf import OmegaConf
 
 from hydra_plugins.quickdraw_cluster.job import SlurmJob, check_threads, importable_task, placed
-from hydra_plugins.quickdraw_cluster.slurm_batch import SlurmBatch
-from hydra_plugins.quickdraw_cluster.slurm_queue import Queue
 from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
-from hydra_plugins.quickdraw_launcher.pool import ROOT
-from hydra_plugins.quickdraw_launcher.sweep import Plan
 from quickdraw.errors import ConfigError, RunError
+from quickdraw.sweep.jobs import Plan
+from quickdraw.sweep.pool import ROOT
+from quickdraw.sweep.slurm import SlurmBatch
+from quickdraw.sweep.slurm_queue import Queue
 
 INSTALL = "install what clusters need: pip install -r requirements-cluster.txt"
 

@@ -10,11 +10,11 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.quickdraw_cli.resolvers import plain
-from hydra_plugins.quickdraw_launcher import job
-from hydra_plugins.quickdraw_launcher.batch import Batch
-from hydra_plugins.quickdraw_launcher.sweep import Plan, Sweep
-from quickdraw.analysis.runs import Run
 from quickdraw.errors import ConfigError
+from quickdraw.run.listing import Run
+from quickdraw.sweep import process
+from quickdraw.sweep.jobs import Plan, Sweep
+from quickdraw.sweep.runner import Batch
 
 
 class LocalLauncher(Launcher):
@@ -67,7 +67,7 @@ class LocalLauncher(Launcher):
             if OmegaConf.select(config, "hydra.job_logging.root.handlers"):
                 config.hydra.job_logging.root.handlers = ["file"]  # what a job says goes to its run.log
         folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
-        return Plan(overrides, folder, plain(config), (job.run_job_here, (self.context, config, folder, self.task)))
+        return Plan(overrides, folder, plain(config), (process.run_job_here, (self.context, config, folder, self.task)))
 
     @staticmethod
     def returned(plan: Plan, run: Run) -> JobReturn:

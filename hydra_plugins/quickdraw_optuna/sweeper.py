@@ -12,12 +12,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
-from hydra_plugins.quickdraw_launcher.sweep import Plan
 from hydra_plugins.quickdraw_optuna.grammar import overrides_of, split
 from quickdraw.errors import ConfigError
-from quickdraw.run_folder import encoded
+from quickdraw.run.folder import encoded
 from quickdraw.search.space import Axis, Params, corners
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, Rule, choice, either, flatten, shown, whole
+from quickdraw.sweep.jobs import Plan
 
 RULES: dict[str, Rule] = {
     "n_trials": whole(1),
@@ -96,8 +96,8 @@ class OptunaSweeper(Sweeper):
         self._search(fixed, axes)
 
     def _search(self, fixed: list[str], axes: Sequence[Axis]) -> None:
-        from hydra_plugins.quickdraw_optuna.search import Search
         from quickdraw.search.pruning import make_pruner
+        from quickdraw.search.runner import Search
         from quickdraw.search.sampling import Proposer
         from quickdraw.search.study import JOURNAL, Direction, Study, held
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from quickdraw.analysis.folders import OUTPUTS, all_runs, find_sweep, metric
 from quickdraw.analysis.ranking import Setting, rank, verdict
-from quickdraw.analysis.runs import SCORES, Run, named, write_summary
 from quickdraw.analysis.tables import Table, report_parts
 from quickdraw.data.names import nearest_names
 from quickdraw.errors import RunError
+from quickdraw.run.listing import SCORES, Run, named, write_summary
 from quickdraw.settings import shown
 
 FIRST_KEYS = ("started", "exp_name", "state", "seconds", "folder")
@@ -90,7 +90,7 @@ def order(value: Any) -> tuple[bool, float, str]:
 def show_sweep(name: str, outputs: Path = OUTPUTS) -> Answer:
     """Rebuild `summary.csv` and `report.html` in a sweep's folder; answer with its jobs, ranking and failures."""
     from quickdraw.analysis.page import leave_report
-    from quickdraw.analysis.runs import read_runs
+    from quickdraw.run.listing import read_runs
 
     folder = find_sweep(name, outputs)
     runs = read_runs(folder)

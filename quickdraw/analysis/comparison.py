@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from quickdraw.analysis.ranking import rank
-from quickdraw.analysis.runs import Run, named, varied
 from quickdraw.errors import RunError
 from quickdraw.predictions import Predictions, read_predictions
+from quickdraw.run.listing import Run, named, varied
 
 TIMES = ("best_epoch", "epochs", "parameters", "train_s", "total_s", "samples_per_s", "peak_rss_mb")
 SURE = 0.05  # a p below this is called real

@@ -10,7 +10,7 @@ from quickdraw.analysis.comparison import Comparison
 from quickdraw.analysis.drawings import drawings, synthetic
 from quickdraw.analysis.figures import COLORS, WIDTH, clear, heat_map
 from quickdraw.errors import QuickdrawError
-from quickdraw.pictures import figure, sheet
+from quickdraw.plotting import figure, sheet
 
 MOST_CLASSES = 16  # in a figure, those that differ most; a frame has all
 MOST_DRAWINGS = 16  # of each kind

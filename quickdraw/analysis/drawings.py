@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from quickdraw.analysis.comparison import description
-from quickdraw.analysis.runs import Run
-from quickdraw.data.official import BYTES_PER_DRAWING, count_drawings
+from quickdraw.data.fetch.official import BYTES_PER_DRAWING, count_drawings
 from quickdraw.errors import DataError
+from quickdraw.run.listing import Run
 
 
 def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:

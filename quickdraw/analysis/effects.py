@@ -13,7 +13,7 @@ import pandas as pd
 
 from quickdraw.analysis.folders import metric
 from quickdraw.analysis.ranking import half_width
-from quickdraw.analysis.runs import Run, short, varied
+from quickdraw.run.listing import Run, short, varied
 
 MOST_VALUES = 8  # a number with more values is a range that was searched: it is cut into as many parts as PARTS
 PARTS = 4

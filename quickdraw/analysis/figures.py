@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from quickdraw.analysis.folders import metric
 from quickdraw.analysis.frames import curve_frame, ranking_frame, setting_names
 from quickdraw.analysis.ranking import rank
-from quickdraw.analysis.runs import Run
-from quickdraw.pictures import STYLE, figure
+from quickdraw.plotting import STYLE, figure
+from quickdraw.run.listing import Run
 
 WIDTH = 9.0  # inches, of every figure
 COLORS = STYLE["axes.prop_cycle"].by_key()["color"]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from quickdraw.analysis.runs import Run, read_run, read_runs
 from quickdraw.data.names import nearest_names
 from quickdraw.errors import RunError
+from quickdraw.run.listing import Run, read_run, read_runs
 
 OUTPUTS = Path("outputs")
 

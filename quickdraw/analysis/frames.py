@@ -11,7 +11,7 @@ import pandas as pd
 
 from quickdraw.analysis.folders import metric
 from quickdraw.analysis.ranking import rank
-from quickdraw.analysis.runs import SCORES, Run, name, named, short, varied
+from quickdraw.run.listing import SCORES, Run, name, named, short, varied
 
 SAME = "(all the same)"
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from quickdraw.analysis.runs import short
+from quickdraw.run.listing import short
 
 JOURNAL = "study.journal"
 STATES = ("running", "completed", "pruned", "failed", "waiting")  # by Optuna's numbers

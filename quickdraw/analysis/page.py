@@ -13,9 +13,9 @@ from typing import Any
 
 from quickdraw.analysis.journal import read_search
 from quickdraw.analysis.ranking import rank, verdict
-from quickdraw.analysis.runs import Run, read_runs
 from quickdraw.errors import QuickdrawError
 from quickdraw.files import atomic_write
+from quickdraw.run.listing import Run, read_runs
 
 MOST_ROWS = 200  # of a table: a page of more than a few MB helps nobody; summary.csv has them all
 DPI = 110
@@ -76,7 +76,7 @@ def page(folder: Path, runs: Sequence[Run]) -> Iterator[str]:
 
 def pictures(runs: Sequence[Run]) -> Iterator[str]:
     """Yield what completed runs are compared by."""
-    from quickdraw.analysis import effects, figures, frames, setting_figures, words
+    from quickdraw.analysis import effects, figures, frames, sentences, setting_figures
 
     yield heading("Ranking")
     yield table(frames.ranking_frame(runs).reset_index())
@@ -84,10 +84,10 @@ def pictures(runs: Sequence[Run]) -> Iterator[str]:
     yield image(figures.ranking_figure(runs), "mean and interval of each setting")
     mattered = effects.effect_frame(runs)
     if len(mattered):
-        yield heading("What mattered") + paragraph(words.effects_in_words(runs)) + table(mattered)
+        yield heading("What mattered") + paragraph(sentences.effects_in_words(runs)) + table(mattered)
         yield image(setting_figures.effects_figure(runs), "the score by the values of each setting")
     if len(effects.top_two(runs)) == 2:
-        yield paragraph(words.interaction_in_words(runs))
+        yield paragraph(sentences.interaction_in_words(runs))
         yield image(setting_figures.interaction_figure(runs), "the score by the two settings that mattered most")
     yield heading("Learning curves")
     yield image(figures.curves_figure(runs), "loss and score over the epochs")

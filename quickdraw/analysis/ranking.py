@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from quickdraw.analysis.runs import Run, name, short, varied
+from quickdraw.run.listing import Run, name, short, varied
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 from quickdraw.analysis.commands import Answer, facts, told
 from quickdraw.analysis.comparison import Comparison, compare, told_state
 from quickdraw.analysis.folders import find_run
-from quickdraw.analysis.runs import Run
 from quickdraw.analysis.tables import Table
 from quickdraw.predictions import read_predictions
-from quickdraw.run_folder import read_json
+from quickdraw.run.folder import read_json
+from quickdraw.run.listing import Run
 
 MOST_CLASSES = 20  # with more, the table shows the MOST_TOLD most telling ones; --json has all
 MOST_TOLD = 10

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from quickdraw import pictures
+from quickdraw import plotting
 from quickdraw.analysis.journal import Search
 from quickdraw.settings import shown
 
@@ -31,7 +31,7 @@ def trial_frame(search: Search) -> pd.DataFrame:
 
 def history_figure(search: Search) -> Figure:
     """Return each trial's score by its number, and the best so far. A pruned trial stands where it was ended."""
-    with pictures.figure(7, 3.6) as (made, axes):
+    with plotting.figure(7, 3.6) as (made, axes):
         for told, marker, size in (("completed", "o", 22), ("pruned", "x", 14)):
             shown_here = [trial for trial in search.trials if trial.told == told and trial.last is not None]
             x, y = [trial.number for trial in shown_here], [trial.last for trial in shown_here]
@@ -86,7 +86,7 @@ def parallel_coordinates(search: Search) -> Figure:
     frame = parallel_frame(search)
     columns = [*search.names.values(), search.metric]
     worst = frame.loc[frame["state"] == "completed", search.metric].agg("min" if search.maximise else "max")
-    with pictures.figure(1.7 * len(columns) + 1.5, 3.8) as (made, axes):
+    with plotting.figure(1.7 * len(columns) + 1.5, 3.8) as (made, axes):
         colours = colormaps["viridis"]
         for row in frame[::-1].to_dict("records"):
             pruned = row["state"] == "pruned"

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from quickdraw.analysis.effects import effect_frame, interaction_frame, label_columns, top_two, value_frame
 from quickdraw.analysis.figures import COLORS, GREY, MOST_LINES, WIDTH, clear, focus, heat_map
 from quickdraw.analysis.folders import metric
-from quickdraw.analysis.runs import Run
-from quickdraw.pictures import figure
+from quickdraw.plotting import figure
+from quickdraw.run.listing import Run
 
 MOST_PANELS = 6  # settings whose effect is drawn
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quickdraw.analysis.ranking import Setting, rank, verdict
-from quickdraw.analysis.runs import Run, named, short, varied
+from quickdraw.run.listing import Run, named, short, varied
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from quickdraw.data.batches import Batches
+from quickdraw.data.fetch.official import class_names, expand_classes
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.data.names import DEFAULT_CLASSES, download_command, find_class_file
-from quickdraw.data.official import class_names, expand_classes
 from quickdraw.data.split import cached_split
 from quickdraw.errors import DataError
 from quickdraw.files import remove_leftovers

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quickdraw.data.pen import Pen
-from quickdraw.data.rasterise import rasterise_all
+from quickdraw.data.rendering.rasterise import rasterise_all
 from quickdraw.errors import DataError
 
 

@@ -18,13 +18,12 @@ from typing import NoReturn
 import filelock
 import urllib3
 
-from quickdraw.data import official
-from quickdraw.data.fetch import web
+from quickdraw.data.fetch import official, web
 from quickdraw.data.fetch.bars import Bars, megabytes, say
+from quickdraw.data.fetch.official import BASE_URL, KINDS, Kind, OfficialFile, Table
 from quickdraw.data.fetch.plan import check_room, find_missing, plan, tell_shorter
 from quickdraw.data.fetch.transfer import Fetcher, Patience, Stopped, Transfer
 from quickdraw.data.names import DEFAULT_CLASSES, find_class_file
-from quickdraw.data.official import BASE_URL, KINDS, Kind, OfficialFile, Table
 from quickdraw.errors import ConfigError, DownloadError, Interrupted, QuickdrawError
 
 PATIENCE = Patience()

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from quickdraw.data.bitmaps import Bitmaps, find_files, open_files
+from quickdraw.data.fetch.official import expand_classes
 from quickdraw.data.names import DEFAULT_CLASSES
-from quickdraw.data.official import expand_classes
-from quickdraw.data.rasterise import rasterise, rasterise_all
-from quickdraw.data.rendering import rendered
-from quickdraw.data.stroke_files import Simplified, SketchRnn
+from quickdraw.data.rendering.rasterise import rasterise, rasterise_all
+from quickdraw.data.rendering.render import rendered
+from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn
 
 __all__ = ["Strokes", "rasterise", "rasterise_all"]
 

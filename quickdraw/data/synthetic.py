@@ -50,5 +50,6 @@ class Synthetic(Bitmaps):
 
 def program() -> str:
     """Return 8 hex digits of the drawing program, so that drawings of an older one are not taken for its own."""
-    text = b"".join((Path(__file__).parent / name).read_bytes() for name in ("doodles.py", "pen.py", "rasterise.py"))
+    files = ("doodles.py", "pen.py", "rendering/rasterise.py")
+    text = b"".join((Path(__file__).parent / name).read_bytes() for name in files)
     return hashlib.sha256(text).hexdigest()[:8]

@@ -48,7 +48,7 @@ def load_weights(path: str | os.PathLike[str]) -> tuple[ConvNet, list[str]]:
     `path` is the `<exp_name>_net.pth` of a run; the `.json` beside it says what it must hold. Raises WeightsError when
     either is missing or damaged, or when they do not belong together or to a ConvNet.
     """
-    from quickdraw.weights import read_weights
+    from quickdraw.run.weights import read_weights
 
     state_dict, description = read_weights(path, model="quickdraw.model.convnet.ConvNet")
     try:

@@ -18,7 +18,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from quickdraw.errors import RunError
-from quickdraw.run_folder import encoded
+from quickdraw.run.folder import encoded
 from quickdraw.search.sampling import Proposer
 from quickdraw.search.space import Params, Proposal, same, size
 from quickdraw.settings import differences

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from quickdraw.data import official
+from quickdraw.data.fetch import official
 from quickdraw.data.fetch.bars import megabytes, say
+from quickdraw.data.fetch.official import BYTES_PER_DRAWING, Kind, OfficialFile, Table
 from quickdraw.data.fetch.transfer import Transfer
 from quickdraw.data.names import find_class_file
-from quickdraw.data.official import BYTES_PER_DRAWING, Kind, OfficialFile, Table
 from quickdraw.errors import DataError, DownloadError
 
 

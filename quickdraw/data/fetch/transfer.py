@@ -13,11 +13,10 @@ from pathlib import Path
 
 import urllib3
 
-from quickdraw.data import official
-from quickdraw.data.fetch import web
+from quickdraw.data.fetch import official, web
+from quickdraw.data.fetch.official import BYTES_PER_DRAWING, Kind, OfficialFile
 from quickdraw.data.fetch.partial import Origin, Partial
 from quickdraw.data.fetch.web import Answer, HopelessError, Trouble, WrongBytesError
-from quickdraw.data.official import BYTES_PER_DRAWING, Kind, OfficialFile
 from quickdraw.errors import DataError, DownloadError
 
 CHUNK = 1 << 18

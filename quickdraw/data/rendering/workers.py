@@ -1,0 +1,146 @@
+"""Processes that render chunks of strokes to files, as many as there are cores."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import queue
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from quickdraw.data.fetch.official import BYTES_PER_DRAWING
+from quickdraw.data.rendering.rasterise import rasterise, rasterise_all
+from quickdraw.data.rendering.stroke_files import Chunk, Lines, Offsets
+from quickdraw.errors import DataError, RunError
+from quickdraw.files import atomic_write
+
+Render = Callable[[Chunk, Path], int]
+
+
+def render_chunk(chunk: Chunk, path: Path) -> int:
+    """Render a chunk to a file uint8 [n, 784], unless it is there. Return n."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        return len(np.load(path, mmap_mode="r", allow_pickle=False))
+    drawings = chunk.read()
+    try:
+        images = rasterise_all(list(drawings.values()))
+    except DataError:
+        for place, drawing in drawings.items():
+            try:
+                rasterise(drawing)
+            except DataError as error:
+                raise DataError(f"{place}: {error}") from error
+        raise
+    buffer = io.BytesIO()
+    np.save(buffer, images.reshape(-1, BYTES_PER_DRAWING))
+    atomic_write(path, buffer.getvalue())
+    return len(images)
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Iterator[Callable[[Chunk, Path], "Future[int]"]]:
+    """Yield what submits a chunk to one of `count` processes; with one only, this is it.
+
+    Each process is led by a thread. They are no `multiprocessing` pool, whose processes would import the user's script
+    or notebook again, and stay for ever when this one is killed.
+    """
+    free: queue.SimpleQueue[Render] = queue.SimpleQueue()
+    started = [Worker() for _ in range(count)] if count > 1 else []
+    for worker in started:
+        free.put(worker)
+    if not started:
+        free.put(render_chunk)
+
+    def call(chunk: Chunk, path: Path) -> int:
+        worker = free.get()
+        try:
+            return worker(chunk, path)
+        finally:
+            free.put(worker)
+
+    threads = ThreadPoolExecutor(count)
+    try:
+        yield lambda chunk, path: threads.submit(call, chunk, path)
+    finally:
+        threads.shutdown(cancel_futures=True)
+        for worker in started:
+            worker.close()
+
+
+class Worker:
+    """A process that renders one chunk after the other. It ends when its standard input does, so with this process."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from quickdraw.data.rendering.workers import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,  # a Ctrl-C is for the process that the user called
+        )
+
+    def __call__(self, chunk: Chunk, path: Path) -> int:
+        """Render a chunk as `render_chunk` does. Raises RunError if the process was killed."""
+        assert self.process.stdin
+        assert self.process.stdout
+        try:
+            self.process.stdin.write(question(chunk, path.absolute()))
+            self.process.stdin.flush()
+            answer = json.loads(self.process.stdout.readline())
+        except (OSError, ValueError) as error:
+            raise RunError(
+                f"a process that rendered strokes ended with {self.process.wait()}, for want of memory perhaps; "
+                "the same command continues"
+            ) from error
+        if "data_error" in answer:
+            raise DataError(answer["data_error"])
+        if "os_error" in answer:
+            raise OSError(*answer["os_error"])
+        return int(answer["drawings"])
+
+    def close(self) -> None:
+        """End the process."""
+        assert self.process.stdin
+        assert self.process.stdout
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def serve() -> None:
+    """Answer a Worker on standard input and output, a line of JSON each, until the input ends."""
+    for line in sys.stdin.buffer:
+        try:
+            answer: dict[str, Any] = {"drawings": render_chunk(*asked(line))}
+        except DataError as error:
+            answer = {"data_error": str(error)}
+        except OSError as error:
+            answer = {"os_error": [error.errno, error.strerror, str(error.filename)]}
+        with contextlib.suppress(BrokenPipeError):  # the other process was killed
+            sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+            sys.stdout.buffer.flush()
+
+
+def question(chunk: Chunk, path: Path) -> bytes:
+    """Return a chunk and where to render it, as a line of JSON."""
+    values = {field.name: getattr(chunk, field.name) for field in dataclasses.fields(chunk)}  # type: ignore[arg-type]
+    if isinstance(chunk, Offsets):
+        values["arrays"] = [[array.dtype.str, array.shape, array.tolist()] for array in chunk.arrays]
+    return json.dumps([type(chunk).__name__, values, str(path)], default=str).encode() + b"\n"
+
+
+def asked(line: bytes) -> tuple[Chunk, Path]:
+    """Return what `question` was given."""
+    kind, values, path = json.loads(line)
+    if kind == Offsets.__name__:
+        arrays = [np.array(numbers, np.dtype(dtype)).reshape(shape) for dtype, shape, numbers in values["arrays"]]
+        return Offsets(**values | {"arrays": arrays}), Path(path)
+    return Lines(**values | {"path": Path(values["path"])}), Path(path)

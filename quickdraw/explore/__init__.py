@@ -1,0 +1,1 @@
+"""A look at drawings, and at how a training went, for notebooks."""

@@ -1,0 +1,1 @@
+"""One run, and its folder: for each file in it one file of code here."""

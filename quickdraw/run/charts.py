@@ -1,0 +1,206 @@
+"""What a network learnt, as figures: where it errs, how sure it is of it, and what its first layer looks for.
+
+Each says in its title what it shows and of which drawings. They are drawn for TensorBoard, which shows a picture some
+300 pixels wide until it is clicked: few large words rather than many small ones, and of many classes only those that
+matter. Where there are many small pictures they share one pair of axes: 24 pairs take 0.9 s to draw, one 0.1 s.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from torch import nn
+
+from quickdraw.plotting import figure
+from quickdraw.predictions import Predictions
+
+MOST_CLASSES = 12  # that a confusion matrix or a chart of bars shows in full
+MISTAKES = 16
+WIDTH = 4.4  # inches
+FILTERS = 64
+LONGEST_NAME = 15  # letters, under a drawing
+PIXELS = 28
+
+
+def confusion_matrix(predictions: Predictions, classes: Sequence[str], split: str = "test") -> Figure:
+    """Return the confusion matrix in per cent of each true class; of many classes, those most taken for each other."""
+    counts = predictions.confusion(len(classes))
+    shown = np.arange(len(classes)) if len(classes) <= MOST_CLASSES else most_confused(counts, MOST_CLASSES)
+    with np.errstate(invalid="ignore"):
+        shares = 100 * counts / counts.sum(axis=1, keepdims=True)
+    matrix, names = shares[np.ix_(shown, shown)], [shortened(classes[index], 16) for index in shown.tolist()]
+    columns = list(names)
+    if len(shown) < len(classes):
+        matrix = np.column_stack([matrix, shares[shown].sum(axis=1) - matrix.sum(axis=1)])
+        columns.append("others")
+    told = "" if len(shown) == len(classes) else f"\nthe {len(shown)} most confused of {len(classes)} classes"
+    with figure(WIDTH, 4.2, f"Confusion matrix: % of each true class{told}\n{of_drawings(predictions, split)}") as made:
+        _, axes = made
+        axes.imshow(matrix, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+        for (row, column), share in np.ndenumerate(matrix):
+            if share >= 0.05:
+                number = f"{share:.0f}" if share >= 9.95 else f"{share:.1f}"
+                color = "white" if share > 50 else "black"
+                axes.text(column, row, number, ha="center", va="center", color=color, fontsize=8)
+        axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(names)), names)
+        axes.set(xlabel="predicted", ylabel="true")
+    return made[0]
+
+
+def most_confused(counts: np.ndarray, most: int) -> np.ndarray:
+    """Return the classes of the pairs most often taken for each other, int64 [`most`], those of a pair side by side.
+
+    `counts` is a confusion matrix; a pair counts by the sum of both shares, so that a class with few drawings counts.
+    """
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    mutual = np.triu(shares + shares.T, k=1)
+    found: list[int] = []
+    for pair in np.argsort(-mutual, axis=None, kind="stable"):
+        found += [index for index in divmod(int(pair), len(counts)) if index not in found]
+        if len(found) >= most:
+            break
+    return np.array(found[:most])
+
+
+def class_accuracy(predictions: Predictions, classes: Sequence[str], split: str = "test") -> Figure:
+    """Return the accuracy on each class as bars with 95 % intervals, worst first, and their mean, balanced accuracy.
+
+    Of many classes, the worst two thirds of what there is room for, and the best.
+    """
+    accuracy = predictions.class_accuracy(len(classes))
+    drawings = np.bincount(predictions.label, minlength=len(classes))
+    order = np.argsort(accuracy, kind="stable")[: np.count_nonzero(drawings)]
+    room = MOST_CLASSES + 6
+    told = ""
+    if len(order) > room:
+        worst = room * 2 // 3
+        told = f"\nthe worst {worst} and the best {room - worst} of {len(order)} classes"
+        order = np.concatenate([order[:worst], order[worst - room :]])
+    low, high = wilson(accuracy[order], drawings[order])
+    balanced = float(np.nanmean(accuracy))
+    with figure(
+        WIDTH, 1.4 + 0.24 * len(order), f"Accuracy by class (drawings of it){told}\n{of_drawings(predictions, split)}"
+    ) as made:
+        _, axes = made
+        places = np.arange(len(order))
+        axes.barh(places, accuracy[order], color="#56B4E9")
+        axes.errorbar(
+            (low + high) / 2, places, xerr=(high - low) / 2, fmt="none", ecolor="#555555", label="95 % interval"
+        )
+        for place, value in zip(places, accuracy[order], strict=True):
+            axes.text(0.01, place, f"{value:.3f}", va="center", fontsize=9)
+        axes.axvline(balanced, color="#D55E00", label=f"their mean, balanced accuracy: {balanced:.4f}")
+        axes.set_yticks(places, [f"{shortened(classes[index], 24)} ({drawings[index]:,})" for index in order])
+        axes.set(xlim=(0, 1), xlabel="accuracy")
+        axes.invert_yaxis()
+        axes.figure.legend(loc="outside lower right", ncols=2, fontsize=8)
+    return made[0]
+
+
+def wilson(share: np.ndarray, count: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of the 95 % intervals of some shares of `count` each. Source: Wilson (1927)."""
+    centre = share + z * z / (2 * count)
+    margin = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (centre - margin) / (1 + z * z / count), (centre + margin) / (1 + z * z / count)
+
+
+def calibration_curve(predictions: Predictions, split: str = "test") -> Figure:
+    """Return how often the network is right when it is that sure, and how often it is that sure."""
+    drawings, confidence, accuracy = predictions.calibration()
+    title = f"Calibration: expected error {predictions.calibration_error():.4f}\n{of_drawings(predictions, split)}"
+    with figure(WIDTH, 4.2, title, nrows=2, height_ratios=[3, 1], sharex=True) as (made, (curve, bars)):
+        curve.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="as sure as it is right")
+        curve.plot(confidence, accuracy, marker="o", label="the network")
+        curve.set(ylim=(0, 1.02), ylabel="accuracy")
+        curve.grid(alpha=0.3)
+        curve.legend(loc="upper left")
+        edges = np.linspace(0, 1, len(drawings) + 1)
+        bars.bar(edges[:-1], drawings / drawings.sum(), width=1 / len(drawings), align="edge", edgecolor="white")
+        bars.set(xlim=(0, 1), xlabel="confidence (the predicted class's probability)", ylabel="share")
+    return made
+
+
+def worst_mistakes(predictions: Predictions, most: int = MISTAKES) -> np.ndarray:
+    """Return the positions of the wrong predictions that were made with most confidence, most confident first."""
+    wrong = np.flatnonzero(~predictions.correct)
+    return wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:most]
+
+
+def mistakes(
+    images: np.ndarray, predictions: Predictions, positions: np.ndarray, classes: Sequence[str], split: str = "test"
+) -> Figure:
+    """Return those drawings, float [K, 28, 28], each with its true class, the predicted one and the confidence in it.
+
+    `positions` [K] are the places of the drawings in `predictions`; there may be none.
+    """
+    columns, space = 4, 16
+    rows = max(1, math.ceil(len(positions) / columns))
+    wrong = np.count_nonzero(~predictions.correct)
+    title = f"The most confident of {wrong:,} mistakes\nblack: true class, red: predicted"
+    with figure(WIDTH, 0.7 + 1.5 * rows, f"{title}\n{of_drawings(predictions, split)}") as (made, axes):
+        tiles(axes, images, columns, gap=(4, space), vmin=0, vmax=1, cmap="gray_r")
+        for place, position in enumerate(positions):
+            label, predicted = classes[predictions.label[position]], classes[predictions.predicted[position]]
+            x, y = (place % columns) * (PIXELS + 4) + PIXELS / 2, (place // columns) * (PIXELS + space) + PIXELS
+            axes.text(x, y + 1, shortened(label, LONGEST_NAME), ha="center", va="top", fontsize=9)
+            sure = f"{int(100 * predictions.confidence[position])}%"
+            text = f"{shortened(predicted, LONGEST_NAME - len(sure))} {sure}"
+            axes.text(x, y + 8, text, ha="center", va="top", fontsize=9, color="#C03000")
+        axes.set_ylim(rows * (PIXELS + space) - 1, -1)
+    return made
+
+
+def first_filters(net: nn.Module) -> Figure | None:
+    """Return the weights of the first layer as pictures; None for a network that sees no picture in its first layer.
+
+    That is its first convolution, or else a linear layer over all pixels. Filters that see several copies of the
+    picture are summed over them, which is how they answer to equal copies.
+    """
+    layer = next((each for each in net.modules() if isinstance(each, nn.Conv2d | nn.Linear)), None)
+    if isinstance(layer, nn.Conv2d):
+        weights = layer.weight.detach().float().sum(dim=1).cpu().numpy()
+    elif layer is not None and layer.in_features == PIXELS * PIXELS:
+        weights = layer.weight.detach().float().view(-1, PIXELS, PIXELS).cpu().numpy()
+    else:
+        return None
+    count, height, width = weights.shape
+    count = min(count, FILTERS)
+    columns = 8 if count > 8 else max(count, 1)
+    rows = math.ceil(count / columns)
+    first = f", the first {count} of {len(weights)}" if count < len(weights) else ""
+    title = f"First layer: {count} filters of {height} x {width} pixels{first}\nblue speaks for ink, red against it"
+    limit = float(np.abs(weights).max()) or 1.0
+    with figure(WIDTH, 0.9 + 4 * rows / columns, title.replace(f"{count} filters", f"{len(weights)} filters")) as made:
+        figure_made, axes = made
+        gap = max(1, width // 4)
+        picture = tiles(axes, weights[:count], columns, gap=(gap, gap), vmin=-limit, vmax=limit, cmap="RdBu")
+        figure_made.colorbar(picture, ax=axes, shrink=0.7, label="weight")
+    return figure_made
+
+
+def tiles(axes: Axes, images: np.ndarray, columns: int, gap: tuple[int, int], **style: Any) -> AxesImage:
+    """Show images [K, H, W] row by row in one pair of axes, `gap` pixels between them across and down."""
+    count, height, width = images.shape
+    rows = max(1, math.ceil(count / columns))
+    across, down = width + gap[0], height + gap[1]
+    canvas = np.full((rows * down, columns * across), np.nan)
+    for place, image in enumerate(images):
+        top, left = place // columns * down, place % columns * across
+        canvas[top : top + height, left : left + width] = image
+    axes.axis("off")
+    return axes.imshow(canvas[: rows * down, : columns * across - gap[0]], interpolation="nearest", **style)
+
+
+def of_drawings(predictions: Predictions, split: str) -> str:
+    """Return which drawings a picture is about."""
+    return f"{split} split, {len(predictions.label):,} drawings"
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a name of at most `most` letters."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"

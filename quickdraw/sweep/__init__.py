@@ -1,0 +1,1 @@
+"""How many jobs run, on one machine or many. Nothing here knows Hydra."""

@@ -1,0 +1,86 @@
+"""Calls `run.py` as a user would, in a process of its own that costs no imports.
+
+A server process imports torch and the project once; each call is forked from it, with its own folder, output files,
+and exit code (`kill -9` included). Tests set limits or faults up in that process by a `setup` function.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "quickdraw"
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["tests.support.preload"])
+
+
+@dataclass
+class Outcome:
+    """What a call left: its exit code (minus the signal that killed it) and what it printed."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def run(self) -> Path:
+        """The folder of the only run there is."""
+        (status,) = self.folder.glob("outputs/*/*/*/.hydra")
+        return status.parent
+
+
+class Program:
+    """A started call of `run.py`."""
+
+    def __init__(self, folder: Path, arguments: Sequence[str], setup: Callable[[], Any] | None = None) -> None:
+        self.folder = folder
+        self.streams = folder / f".out-{os.urandom(4).hex()}", folder / f".err-{os.urandom(4).hex()}"
+        self.process = SERVER.Process(target=_child, args=(folder, list(arguments), self.streams, setup))
+        self.process.start()
+
+    def send(self, number: int) -> None:
+        """Send a signal."""
+        assert self.process.pid
+        os.kill(self.process.pid, number)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self.send(signal.SIGKILL)
+
+    def wait(self, timeout_s: float = 60) -> Outcome:
+        """Wait for its end."""
+        self.process.join(timeout_s)
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+            raise TimeoutError(f"still running after {timeout_s} s; it said: {[s.read_text() for s in self.streams]}")
+        out, err = (stream.read_text(errors="replace") if stream.exists() else "" for stream in self.streams)
+        for stream in self.streams:
+            stream.unlink(missing_ok=True)
+        return Outcome(self.process.exitcode, out, err, self.folder)
+
+
+def call(folder: Path, *arguments: str, setup: Callable[[], Any] | None = None) -> Outcome:
+    """Call `python run.py` with these arguments in `folder` and wait for its end."""
+    return Program(folder, arguments, setup).wait()
+
+
+def _child(folder: Path, arguments: list[str], streams: tuple[Path, Path], setup: Callable[[], Any] | None) -> None:
+    for descriptor, stream in zip((1, 2), streams, strict=True):
+        file = os.open(stream, os.O_WRONLY | os.O_CREAT, 0o600)
+        os.dup2(file, descriptor)
+        os.close(file)
+    os.chdir(folder)
+    sys.argv = ["run.py", *arguments]
+    if setup:
+        setup()
+    import run
+    from hydra_plugins.quickdraw_cli import command_line
+
+    sys.exit(command_line.call(run.main))
