@@ -14,7 +14,8 @@ from matplotlib import pyplot as plt
 
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.model.convnet import load_weights
-from quickdraw.run.folder import RunFolder, decoded
+from quickdraw.run.folder import RunFolder
+from quickdraw.settings import decoded
 
 mpl.use("Agg")
 parser = argparse.ArgumentParser(description=__doc__)

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quickdraw import metrics
+from quickdraw import per_example
 from quickdraw.data.augment import augment
 from quickdraw.data.batches import Batches
 from quickdraw.errors import DivergedError, Interrupted, PrunedError
+from quickdraw.metrics import lower_is_better
 from quickdraw.predictions import Predictions
 from quickdraw.progress import Progress, describe
 from quickdraw.schedule import constant
@@ -88,7 +89,7 @@ def train(
                     net, optimizer, images, labels, precision, label_smoothing, grad_clip
                 )
                 state.losses[at.step], state.grad_norms[at.step] = loss * len(labels), norm
-                state.correct[at.step] = metrics.accuracy(logits, labels).sum()
+                state.correct[at.step] = per_example.accuracy(logits, labels).sum()
                 at.step += 1
                 at.epoch_s = time.perf_counter() - begin
                 bar.show(loss)
@@ -117,7 +118,7 @@ def train(
             "samples_per_s": drawings / at.epoch_s,
         }
         at.history.append(record)
-        state.keep_best(-record[monitor] if monitor.endswith("loss") else record[monitor])
+        state.keep_best(-record[monitor] if lower_is_better(monitor) else record[monitor])
         at.epoch, at.step, at.epoch_s = at.epoch + 1, 0, 0.0
         with saved_if_pruned(check_and_save):
             on_epoch(record)
@@ -161,8 +162,8 @@ def predict(net: nn.Module, batches: Batches) -> Predictions:
         for images, labels in batches:
             labels = labels.to(device)
             logits = net(images.to(device))
-            rank, loss = metrics.rank(logits, labels), metrics.cross_entropy(logits, labels)
-            columns.append((labels, logits.argmax(dim=1), rank, metrics.confidence(logits), loss))
+            rank, loss = per_example.rank(logits, labels), per_example.cross_entropy(logits, labels)
+            columns.append((labels, logits.argmax(dim=1), rank, per_example.confidence(logits), loss))
     net.train(was_training)
     return Predictions(batches.indices, *(torch.cat(column).cpu().numpy() for column in zip(*columns, strict=True)))
 

@@ -4,6 +4,14 @@ A message says what was expected, what came and what to do. `run.py` prints it a
 leaves the traceback in `run.log`; anything outside this family is a bug of ours.
 """
 
+import errno
+
+ROOM = "make room and continue the run"
+WRITABLE = "make it writable, or choose another place: hydra.run.dir=FOLDER"
+ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) | dict.fromkeys(
+    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST), WRITABLE
+)
+
 
 class QuickdrawError(Exception):
     """Something the user can mend; the message is one line."""
@@ -43,3 +51,24 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal_number = signal_number
+
+
+def as_user_error(error: BaseException) -> QuickdrawError | None:
+    """Return the error as one that says in a line what the user can do, or None where nothing is known.
+
+    What counts is the first of its causes that says so: Hydra and logging wrap what they meet.
+    """
+    text = str(error)
+    if isinstance(error, QuickdrawError):
+        return error
+    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
+        return QuickdrawError("out of memory; lower data.batch_size, or set data.limit_per_class")
+    if isinstance(error, OSError) and error.strerror:
+        advice = ADVICE.get(error.errno or 0, "mend that and try again")
+        return RunError(f"{error.filename or 'writing'}: {error.strerror}; {advice}")
+    return as_user_error(error.__cause__) if error.__cause__ else None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text."""
+    return (str(error) or "no message").splitlines()[0]

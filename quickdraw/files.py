@@ -45,6 +45,15 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     atomic_write(path, text.encode(errors="backslashreplace"))
 
 
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the object in a JSON file; None where there is none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder where there is none, so that no power cut takes it away; the one above it must exist."""
     if not folder.is_dir():

@@ -1,30 +1,6 @@
-"""Per-example values [B]. Who needs an average takes it once, over all examples: never a mean of batch means."""
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+"""The names of the scores, and which way each is better. Nothing here imports torch: the settings are checked by it."""
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return -log softmax(logits)[label], float [B], of logits [B, C] and labels int64 [B]."""
-    return F.cross_entropy(logits, labels, reduction="none")
-
-
-def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return whether the largest logit is the label's, bool [B], of logits [B, C] and labels int64 [B]."""
-    return logits.argmax(dim=1) == labels
-
-
-def rank(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return how many classes come before the label's, int64 [B], of logits [B, C] and labels int64 [B].
-
-    Of equal logits the first comes first, as in `argmax`: 0 is what `accuracy` calls right.
-    """
-    own = logits.gather(1, labels[:, None])
-    earlier = torch.arange(logits.shape[1], device=logits.device) < labels[:, None]
-    return ((logits > own) | ((logits == own) & earlier)).sum(dim=1)
-
-
-def confidence(logits: Tensor) -> Tensor:
-    """Return the largest softmax probability, float [B], of logits [B, C]."""
-    return (logits.amax(dim=1) - logits.logsumexp(dim=1)).exp()
+def lower_is_better(name: str) -> bool:
+    """Whether a score is better when it is lower, as a loss is: `val_loss`."""
+    return name.endswith("loss")

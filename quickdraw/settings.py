@@ -232,6 +232,20 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
+def encoded(value: Any) -> Any:
+    """Return the configuration as JSON can hold it: infinity becomes the text `.inf`."""
+    if isinstance(value, Mapping):
+        return {key: encoded(item) for key, item in value.items()}
+    return ".inf" if value == float("inf") else value
+
+
+def decoded(value: Any) -> Any:
+    """Return what `encoded` was given."""
+    if isinstance(value, Mapping):
+        return {key: decoded(item) for key, item in value.items()}
+    return float("inf") if value == ".inf" else value
+
+
 def check_arguments(config: Mapping[str, Any]) -> None:
     """Raise ConfigError if a node's key is no argument of the class it names, or a value not of the annotated type.
 

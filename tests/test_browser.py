@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from quickdraw.data.doodles import draw_class
-from quickdraw.run.folder import read_json
+from quickdraw.files import read_json
 from tests.support.browser import Board, board, find_chromium, seen
 from tests.support.sweeps import job_folders, sweep
 

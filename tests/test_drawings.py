@@ -8,6 +8,7 @@ import pytest
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.doodles import draw_class
 from quickdraw.explore import drawings, gallery
+from quickdraw.explore.drawings import find_drawings
 
 
 def drawing(*boxes: tuple[int, int, int, int]) -> np.ndarray:
@@ -63,8 +64,8 @@ def test_the_first_folder_with_drawings_of_two_classes_is_found(tmp_path: Path, 
     (tmp_path / "one").mkdir()
     np.save(tmp_path / "one" / "cat.npy", draw_class("cat", 8, seed=0))
     folders = (tmp_path / "absent", tmp_path / "empty", tmp_path / "one")
-    assert drawings.find_drawings(*folders, drawings) == (drawings, ["cat", "moon", "door"])
-    assert drawings.find_drawings(*folders) is None
+    assert find_drawings(*folders, drawings) == (drawings, ["cat", "moon", "door"])
+    assert find_drawings(*folders) is None
 
 
 def test_the_table_of_files_says_what_they_hold_largest_first(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quickdraw.data.doodles import draw
+from quickdraw.data.rendering import stroke_files
 from quickdraw.data.rendering.rasterise import Drawing
-from quickdraw.data.rendering.render import stroke_files
 from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn, StrokeFile, strokes_of
 from quickdraw.errors import DataError
 from tests.support.sketchrnn import PICKLERS, header, object_array, offsets_of, python2, write_npz, write_sketchrnn

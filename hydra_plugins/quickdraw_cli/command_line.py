@@ -19,8 +19,8 @@ from hydra.errors import HydraException
 
 from hydra_plugins.quickdraw_cli import resolvers
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
-from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, RunError
-from quickdraw.run.folder import RunFolder, explain
+from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, RunError, as_user_error
+from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.signals import hand_on, undisturbed
 
@@ -49,7 +49,7 @@ def call(main: Callable[[], Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     except Exception as error:
-        known = explain(error) or unreadable(sys.argv[1:]) or explained(error)
+        known = as_user_error(error) or unreadable(sys.argv[1:]) or explained(error)
         if not known:
             raise
         return complain(known)

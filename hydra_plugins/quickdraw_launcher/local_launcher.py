@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.quickdraw_cli.resolvers import plain
 from quickdraw.errors import ConfigError
+from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import Run
 from quickdraw.sweep import process
 from quickdraw.sweep.jobs import Plan, Sweep
@@ -72,7 +73,7 @@ class LocalLauncher(Launcher):
     @staticmethod
     def returned(plan: Plan, run: Run) -> JobReturn:
         """Return what Hydra's sweepers want to know of a job: what `main` returns, the worst of all if it diverged."""
-        worst = math.inf if run.monitor.endswith("loss") else -math.inf
+        worst = math.inf if lower_is_better(run.monitor) else -math.inf
         cfg = OmegaConf.create(plan.config)
         assert isinstance(cfg, DictConfig)
         value = float(run.result.get(run.monitor, worst))

@@ -14,9 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
 from hydra_plugins.quickdraw_optuna.grammar import overrides_of, split
 from quickdraw.errors import ConfigError
-from quickdraw.run.folder import encoded
+from quickdraw.metrics import lower_is_better
 from quickdraw.search.space import Axis, Params, corners
-from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, Rule, choice, either, flatten, shown, whole
+from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, Rule, choice, either, encoded, flatten, shown, whole
 from quickdraw.sweep.jobs import Plan
 
 RULES: dict[str, Rule] = {
@@ -107,7 +107,7 @@ class OptunaSweeper(Sweeper):
         sweep.check(probes)
         config = probes[0].config
         metric = self.keys["metric"] or config["trainer"]["monitor"]
-        direction: Direction = self.keys["direction"] or ("minimize" if metric.endswith("loss") else "maximize")
+        direction: Direction = self.keys["direction"] or ("minimize" if lower_is_better(metric) else "maximize")
         seeds = range(config["seed"], config["seed"] + self.keys["seeds"])
 
         def plans_of(number: int, params: Params) -> list[Plan]:

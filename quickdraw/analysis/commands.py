@@ -10,6 +10,7 @@ from quickdraw.analysis.ranking import Setting, rank, verdict
 from quickdraw.analysis.tables import Table, report_parts
 from quickdraw.data.names import nearest_names
 from quickdraw.errors import RunError
+from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import SCORES, Run, named, write_summary
 from quickdraw.settings import shown
 
@@ -111,7 +112,7 @@ def show_sweep(name: str, outputs: Path = OUTPUTS) -> Answer:
 
 def ranked(place: int, setting: Setting) -> dict[str, Any]:
     """Return a setting's place in the ranking as plain data. A loss is as it was measured."""
-    sign = -1 if setting.runs[0].monitor.endswith("loss") else 1
+    sign = -1 if lower_is_better(setting.runs[0].monitor) else 1
     return {
         "rank": place,
         "setting": setting.name,

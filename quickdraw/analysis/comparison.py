@@ -39,7 +39,7 @@ class Comparison:
     def settings(self) -> dict[str, tuple[str, str]]:
         """The settings that differ, as each run has them."""
         a, b = self.runs
-        return {column: (str(a.told(key)), str(b.told(key))) for key, column in varied(self.runs).items()}
+        return {column: (str(a.display(key)), str(b.display(key))) for key, column in varied(self.runs).items()}
 
     @property
     def metrics(self) -> dict[str, tuple[float, float]]:

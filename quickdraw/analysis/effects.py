@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from quickdraw import metrics
 from quickdraw.analysis.folders import metric
 from quickdraw.analysis.ranking import half_width
 from quickdraw.run.listing import Run, short, varied
@@ -42,7 +43,7 @@ def effect_frame(runs: Sequence[Run]) -> pd.DataFrame:
     (nan where no two runs tell chance from effect); `difference` is from the worst value's mean to the best one's.
     """
     score = metric(runs)
-    lower_is_better = score.endswith("loss")
+    lower_is_better = metrics.lower_is_better(score)
     means = value_frame(runs).dropna(subset=[score])
     done = [run for run in runs if run.result]
     columns = {name: labels for name, labels in label_columns(runs, done).items() if labels.nunique() > 1}
@@ -127,7 +128,7 @@ def label_columns(runs: Sequence[Run], chosen: Sequence[Run] | None = None) -> d
 def labels(runs: Sequence[Run], key: str) -> pd.Series:
     """Return the value of one setting of each run, as a categorical in order."""
     values = [run.settings.get(key) for run in runs]
-    told = [str(run.told(key)) for run in runs]
+    told = [str(run.display(key)) for run in runs]
     if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         return pd.Series(pd.Categorical(told, list(dict.fromkeys(told))))
     numbers = np.array(values, dtype=float)

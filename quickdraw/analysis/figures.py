@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from quickdraw.analysis.folders import metric
 from quickdraw.analysis.frames import curve_frame, ranking_frame, setting_names
 from quickdraw.analysis.ranking import rank
+from quickdraw.metrics import lower_is_better
 from quickdraw.plotting import STYLE, figure
 from quickdraw.run.listing import Run
 
@@ -26,7 +27,7 @@ LONGEST = 44  # letters of a name
 def ranking_figure(runs: Sequence[Run]) -> Figure | None:
     """Draw each setting's mean and 95 % interval over its seeds, and a dot for each run, the best on top."""
     score = metric(runs)
-    sign = -1 if score.endswith("loss") else 1
+    sign = -1 if lower_is_better(score) else 1
     settings = [setting for setting in rank(runs) if setting.scores][:MOST_ROWS]
     if not settings:
         return None
@@ -91,7 +92,7 @@ def time_figure(runs: Sequence[Run]) -> Figure | None:
     if frame.empty or not done or score not in frame:
         return None
     colors, names = setting_colors(runs), setting_names(runs)
-    sign = -1 if score.endswith("loss") else 1
+    sign = -1 if lower_is_better(score) else 1
     with figure(WIDTH, 4.2, f"{score} against time", ncols=2) as (made, axes):
         for (setting, _), own in frame.groupby(["setting", "folder"], sort=False):
             axes[0].plot(own["seconds"], own[score], color=colors.get(setting, GREY), linewidth=1, alpha=0.8)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from quickdraw.analysis.folders import metric
 from quickdraw.analysis.ranking import rank
+from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import SCORES, Run, name, named, short, varied
 
 SAME = "(all the same)"
@@ -31,7 +32,7 @@ def run_frame(runs: Sequence[Run]) -> pd.DataFrame:
     """Return one row a run: the settings that vary, its state, its scores, seconds in all, and its folder's name."""
     keys = short(varied(runs))
     rows = [
-        {column: run.told(key) for key, column in keys.items()}
+        {column: run.display(key) for key, column in keys.items()}
         | {"state": run.state}
         | {score: run.result.get(score) for score in dict.fromkeys([metric(runs), *SCORES])}
         | {"best_epoch": run.result.get("best_epoch"), "seconds": run.result.get("total_s"), "folder": run.folder.name}
@@ -46,7 +47,7 @@ def ranking_frame(runs: Sequence[Run]) -> pd.DataFrame:
     `train_s` is the mean time spent in training. The test accuracy is for the record: it ranks nothing.
     """
     score = metric(runs)
-    sign = -1 if score.endswith("loss") else 1
+    sign = -1 if lower_is_better(score) else 1
     rows = [
         {
             "setting": setting.name or SAME,

@@ -11,8 +11,8 @@ from quickdraw.analysis.commands import Answer, facts, told
 from quickdraw.analysis.comparison import Comparison, compare, told_state
 from quickdraw.analysis.folders import find_run
 from quickdraw.analysis.tables import Table
+from quickdraw.files import read_json
 from quickdraw.predictions import read_predictions
-from quickdraw.run.folder import read_json
 from quickdraw.run.listing import Run
 
 MOST_CLASSES = 20  # with more, the table shows the MOST_TOLD most telling ones; --json has all

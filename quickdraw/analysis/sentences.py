@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from quickdraw.analysis.comparison import SURE, told_p
 from quickdraw.analysis.effects import effect_frame, interaction_frame, interaction_share, top_two
 from quickdraw.analysis.folders import metric
+from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import Run
 
 
@@ -36,7 +37,7 @@ def interaction_in_words(runs: Sequence[Run]) -> str:
         return ""
     first, second = names
     score, frame = metric(runs), interaction_frame(runs, first, second)
-    best = frame.idxmin(axis=0, skipna=True) if score.endswith("loss") else frame.idxmax(axis=0, skipna=True)
+    best = frame.idxmin(axis=0, skipna=True) if lower_is_better(score) else frame.idxmax(axis=0, skipna=True)
     if best.nunique() == 1:
         told = f"{first}={best.iloc[0]} is best whatever the {second}."
     else:

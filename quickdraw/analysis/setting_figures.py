@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from quickdraw.analysis.effects import effect_frame, interaction_frame, label_columns, top_two, value_frame
 from quickdraw.analysis.figures import COLORS, GREY, MOST_LINES, WIDTH, clear, focus, heat_map
 from quickdraw.analysis.folders import metric
+from quickdraw.metrics import lower_is_better
 from quickdraw.plotting import figure
 from quickdraw.run.listing import Run
 
@@ -62,7 +63,7 @@ def interaction_figure(runs: Sequence[Run]) -> Figure | None:
     score, frame = metric(runs), interaction_frame(runs, *names)
     title = f"The two together: mean {score} by {clear(names[0])} and {clear(names[1])}"
     with figure(WIDTH * 0.75, 1.5 + 0.5 * len(frame), title) as (made, axes):
-        heat_map(axes, frame, "viridis_r" if score.endswith("loss") else "viridis", "{:.4f}")
+        heat_map(axes, frame, "viridis_r" if lower_is_better(score) else "viridis", "{:.4f}")
     return made
 
 
@@ -76,9 +77,9 @@ def parallel_figure(runs: Sequence[Run]) -> Figure | None:
     scores = [float(run.result[score]) for run in done]
     low, high = min(scores), max(scores)
     place = {run.folder: number for number, run in enumerate(runs)}
-    best = min(scores) if score.endswith("loss") else high
+    best = min(scores) if lower_is_better(score) else high
     with figure(WIDTH, 4.4, f"Parallel coordinates: from the settings to {score}") as (made, axes):
-        colors = colormaps["viridis_r" if score.endswith("loss") else "viridis"]
+        colors = colormaps["viridis_r" if lower_is_better(score) else "viridis"]
         for run, value in zip(done, scores, strict=True):
             share = (value - low) / (high - low) if high > low else 0.5
             jitter = 0.05 * (hash_fraction(run) - 0.5)  # so that lines through the same values lie side by side

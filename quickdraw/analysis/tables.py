@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quickdraw.analysis.ranking import Setting, rank, verdict
+from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import Run, named, short, varied
 
 
@@ -61,7 +62,7 @@ def job_table(runs: Sequence[Run]) -> Table:
     ordered = sorted(runs, key=lambda run: (run.score is None, not run.ended, -(run.score or 0.0), run.folder))
     rows = [
         [
-            *(run.told(key) for key in keys),
+            *(run.display(key) for key in keys),
             *([run.state] if told else []),
             run.result.get("val_accuracy"),
             run.result.get("val_loss"),
@@ -78,7 +79,7 @@ def job_table(runs: Sequence[Run]) -> Table:
 def ranking_table(settings: Sequence[Setting]) -> Table:
     """Return the settings with mean, standard deviation and 95 % interval of the mean over their seeds."""
     monitor = settings[0].runs[0].monitor
-    sign = -1 if monitor.endswith("loss") else 1
+    sign = -1 if lower_is_better(monitor) else 1
     rows = [
         [
             place,

@@ -5,8 +5,6 @@ whatever became of Hydra's own files. `result.json` is written last: where it is
 """
 
 import contextlib
-import errno
-import json
 import logging
 import os
 import signal
@@ -18,19 +16,22 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from quickdraw.errors import DivergedError, Interrupted, PrunedError, QuickdrawError, RunError
-from quickdraw.files import remove_leftovers, sync_folder, write_json
-from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, differences
+from quickdraw.errors import (
+    DivergedError,
+    Interrupted,
+    PrunedError,
+    QuickdrawError,
+    RunError,
+    as_user_error,
+    first_line,
+)
+from quickdraw.files import read_json, remove_leftovers, sync_folder, write_json
+from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, decoded, differences, encoded
 
 log = logging.getLogger(__name__)
 
 PROBE_S = 0.5  # `held` takes the lock for a moment, which must not refuse the one who wants to keep it
 NEW_FOLDERS = 4  # how many folders above a run's may be as new as itself
-ROOM = "make room and continue the run"
-WRITABLE = "make it writable, or choose another place: hydra.run.dir=FOLDER"
-ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) | dict.fromkeys(
-    (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST), WRITABLE
-)
 
 
 class RunFolder:
@@ -138,7 +139,7 @@ class RunFolder:
             self._record("pruned", str(error))
             raise
         except Exception as error:
-            translated = explain(error) or QuickdrawError(
+            translated = as_user_error(error) or QuickdrawError(
                 f"{type(error).__name__}: {first_line(error)}; this is a bug, its traceback is in run.log"
             )
             self._record("failed", str(translated))
@@ -149,50 +150,6 @@ class RunFolder:
         if self.ours and not self.result():  # else it was refused, or has just completed: the run is as it was
             with contextlib.suppress(OSError):  # a full disk must not hide the reason
                 self.update(state=state, reason=reason)
-
-
-def explain(error: BaseException) -> QuickdrawError | None:
-    """Return the error as one that says in a line what the user can do, or None where nothing is known.
-
-    What counts is the first of its causes that says so: Hydra and logging wrap what they meet.
-    """
-    text = str(error)
-    if isinstance(error, QuickdrawError):
-        return error
-    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
-        return QuickdrawError("out of memory; lower data.batch_size, or set data.limit_per_class")
-    if isinstance(error, OSError) and error.strerror:
-        advice = ADVICE.get(error.errno or 0, "mend that and try again")
-        return RunError(f"{error.filename or 'writing'}: {error.strerror}; {advice}")
-    return explain(error.__cause__) if error.__cause__ else None
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text."""
-    return (str(error) or "no message").splitlines()[0]
-
-
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the object in a JSON file; None where there is none."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def encoded(value: Any) -> Any:
-    """Return the configuration as JSON can hold it: infinity becomes the text `.inf`."""
-    if isinstance(value, Mapping):
-        return {key: encoded(item) for key, item in value.items()}
-    return ".inf" if value == float("inf") else value
-
-
-def decoded(value: Any) -> Any:
-    """Return what `encoded` was given."""
-    if isinstance(value, Mapping):
-        return {key: decoded(item) for key, item in value.items()}
-    return float("inf") if value == ".inf" else value
 
 
 def now() -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from quickdraw.files import atomic_write
-from quickdraw.run.folder import RunFolder, decoded
-from quickdraw.settings import OUTPUT_KEYS, flatten, shown
+from quickdraw.metrics import lower_is_better
+from quickdraw.run.folder import RunFolder
+from quickdraw.settings import OUTPUT_KEYS, decoded, flatten, shown
 
 SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 KILLED = "its process was killed"
@@ -49,9 +50,9 @@ class Run:
         value = self.result.get(self.monitor)
         if value is None:
             return None
-        return -float(value) if self.monitor.endswith("loss") else float(value)
+        return -float(value) if lower_is_better(self.monitor) else float(value)
 
-    def told(self, key: str) -> str:
+    def display(self, key: str) -> str:
         """Return a setting as it is read, a class by its last name; empty if the run has no such key."""
         value = self.settings.get(key, "")
         if isinstance(value, str):
@@ -88,7 +89,7 @@ def varied(runs: Sequence[Run]) -> dict[str, str]:
     """
     known = [run for run in runs if run.settings]
     every = dict.fromkeys(key for run in known for key in run.settings)
-    columns = {key: tuple(run.told(key) for run in known) for key in every}
+    columns = {key: tuple(run.display(key) for run in known) for key in every}
     differing = {key for key, column in columns.items() if len({*column} - {"auto"}) > 1}
     choices = {key.removesuffix("_target_") for key in differing if key.endswith("._target_")}
     kept: dict[tuple[str, tuple[str, ...]], str] = {}
@@ -108,7 +109,7 @@ def named(runs: Sequence[Run]) -> dict[Path, str]:
 
 def name(run: Run, keys: dict[str, str]) -> str:
     """Return some settings of a run, by the names of their columns."""
-    return " ".join(f"{column}={run.told(key)}" for key, column in keys.items() if key in run.settings)
+    return " ".join(f"{column}={run.display(key)}" for key, column in keys.items() if key in run.settings)
 
 
 def short(keys: dict[str, str]) -> dict[str, str]:
@@ -143,7 +144,7 @@ def write_summary(folder: Path, before_reading: Callable[[], None] = lambda: Non
         writer.writerow([*keys.values(), "state", *SCORES, "best_epoch", "seconds", "folder", "reason"])
         for run in runs:
             scores = [run.result.get(score, "") for score in (*SCORES, "best_epoch", "total_s")]
-            writer.writerow([*(run.told(key) for key in keys), run.state, *scores, run.folder.name, run.reason])
+            writer.writerow([*(run.display(key) for key in keys), run.state, *scores, run.folder.name, run.reason])
         path = folder / "summary.csv"
         atomic_write(path, text.getvalue().encode())
     return path

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from quickdraw import hardware
-from quickdraw.files import atomic_write, write_json
-from quickdraw.run.folder import RunFolder, decoded, now, read_json
-from quickdraw.settings import OUTPUT_KEYS, differences
+from quickdraw.files import atomic_write, read_json, write_json
+from quickdraw.run.folder import RunFolder, now
+from quickdraw.settings import OUTPUT_KEYS, decoded, differences
 
 FILE = "provenance.json"
 PROGRAM = Path(__file__).parents[2]

@@ -8,8 +8,9 @@ from torch import nn
 
 from quickdraw import hardware
 from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.metrics import lower_is_better
 from quickdraw.predictions import Predictions
-from quickdraw.run.folder import encoded
+from quickdraw.settings import encoded
 from quickdraw.state import Record
 
 
@@ -18,7 +19,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Return the content of `result.json`, of the best epoch's weights in `net` and what it says of the test split."""
     monitor = config["trainer"]["monitor"]
-    sign = -1 if monitor.endswith("loss") else 1
+    sign = -1 if lower_is_better(monitor) else 1
     best = max(history, key=lambda record: sign * record[monitor])  # the first of equals, as in training
     class_accuracy = tested.class_accuracy(len(data.classes))
     train_s = sum(record["train_s"] for record in history)

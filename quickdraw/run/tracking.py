@@ -22,8 +22,8 @@ from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.files import atomic_write
 from quickdraw.predictions import Predictions
 from quickdraw.progress import describe
-from quickdraw.run.folder import RunFolder, encoded
-from quickdraw.settings import OUTPUT_KEYS
+from quickdraw.run.folder import RunFolder
+from quickdraw.settings import OUTPUT_KEYS, encoded
 from quickdraw.state import Record, Saved
 
 log = logging.getLogger(__name__)

@@ -18,10 +18,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from quickdraw.errors import RunError
-from quickdraw.run.folder import encoded
 from quickdraw.search.sampling import Proposer
 from quickdraw.search.space import Params, Proposal, same, size
-from quickdraw.settings import differences
+from quickdraw.settings import differences, encoded
 
 JOURNAL = "study.journal"
 NAME = "search"

@@ -14,8 +14,9 @@ from typing import Any
 from quickdraw import settings
 from quickdraw.errors import ConfigError
 from quickdraw.hardware import resolve_threads, usable_cores
-from quickdraw.run.folder import RunFolder, encoded
+from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import KILLED, Run, read_run, write_summary
+from quickdraw.settings import encoded
 from quickdraw.sweep import process
 from quickdraw.sweep.pool import Pool
 

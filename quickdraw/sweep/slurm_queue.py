@@ -14,8 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from quickdraw.errors import RunError
-from quickdraw.files import write_json
-from quickdraw.run.folder import read_json
+from quickdraw.files import read_json, write_json
 
 # Of `man squeue`. Whatever else it says (PENDING, COMPLETING, REQUEUED, SUSPENDED, ...) is not the end.
 ENDS = {
