@@ -49,7 +49,7 @@ class Synthetic(Bitmaps):
 
 
 def program() -> str:
-    """Return 8 hex digits of the drawing program, so that drawings of an older one are not taken for its own."""
-    files = ("doodles.py", "pen.py", "rendering/rasterise.py")
-    text = b"".join((Path(__file__).parent / name).read_bytes() for name in files)
-    return hashlib.sha256(text).hexdigest()[:8]
+    """The drawing program in 8 hex digits, so that drawings of an older one are not taken for its own."""
+    data = Path(__file__).parent
+    files = [*sorted((data / "doodles").glob("*.py")), data / "rendering" / "rasterise.py"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]

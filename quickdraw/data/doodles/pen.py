@@ -49,6 +49,13 @@ class Pen:
         stroke[1::2] = self.shaken((corners[1:] + corners[:-1]) / 2, 0.4 * self.wobble)
         self.strokes.append(stroke)
 
+    def line_or_curve(self, probability: float, *points: complex) -> None:
+        """A line near the points, with that probability, or otherwise a curve."""
+        if self.maybe(probability):
+            self.line(*points)
+        else:
+            self.curve(*points)
+
     def box(self, centre: complex, width: float, height: float) -> None:
         corner, other = complex(width, height), complex(width, -height)
         self.line(centre - corner, centre + other, centre + corner, centre - other, centre - corner)
