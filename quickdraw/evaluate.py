@@ -98,21 +98,21 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 def open_drawings(settings: dict[str, Any], classes: Sequence[str]) -> tuple[dict[str, Path], list[np.ndarray]]:
     """Return each class's file and its drawings, uint8 [n, 784] mapped."""
-    from quickdraw.data.bitmaps import find_files, open_files
+    from quickdraw.data.class_files import find_class_files, open_class_files
     from quickdraw.data.rendering.render import rendered
     from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn
 
     root, limit = Path(settings["data.root"]), settings.get("data.limit_per_class")
     if settings["data"] == "strokes":
-        sources = find_files(root, classes, (".ndjson", ".npz"), "simplified").values()
+        sources = find_class_files(root, classes, (".ndjson", ".npz"), "simplified").values()
         strokes = [
             SketchRnn(path, limit, False) if path.suffix.casefold() == ".npz" else Simplified(path, limit, False)
             for path in sources
         ]
         paths = dict(zip(classes, rendered(strokes, limit, Path(settings["data.cache"])), strict=True))
     else:
-        paths = find_files(root, classes)
-    return paths, [file[:limit] for file in open_files(root, paths)]
+        paths = find_class_files(root, classes)
+    return paths, [file[:limit] for file in open_class_files(root, paths)]
 
 
 def mistaken(row: np.ndarray, own: int, classes: Sequence[str]) -> str | None:

@@ -49,6 +49,12 @@ def npz(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def with_header(entries: str) -> bytes:
+    """Return a file of 21 drawings whose header holds these entries."""
+    text = f"{{{entries}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + DRAWINGS["moon"].tobytes()
+
+
 class CreatesFile:
     """A pickle that creates a file where it is loaded."""
 
@@ -58,8 +64,8 @@ class CreatesFile:
 
 GOOD = npy(DRAWINGS["moon"])
 BAD = {
-    "empty file": (b"", "its header is none"),
-    "truncated header": (GOOD[:50], "its header is none"),
+    "empty file": (b"", "it ends within its header, after 0 bytes"),
+    "truncated header": (GOOD[:50], "it ends within its header, after 50 bytes"),
     "truncated": (GOOD[:-1], r"expected 16,592 bytes for 21 drawings, got 16,591 bytes"),
     "trailing bytes": (GOOD + b"\0", r"expected 16,592 bytes for 21 drawings, got 16,593 bytes"),
     "no drawings": (npy(DRAWINGS["moon"][:0]), "expected drawings, got none"),
@@ -69,15 +75,40 @@ BAD = {
     "one drawing, flat": (npy(DRAWINGS["moon"][0]), r"got uint8 \[784\]"),
     "too few pixels": (npy(DRAWINGS["moon"][:, :-1].copy()), r"got uint8 \[21, 783\]"),
     "Fortran order": (npy(np.asfortranarray(DRAWINGS["moon"])), r"got uint8 \[21, 784\] in Fortran order"),
-    "npz": (npz(DRAWINGS["moon"]), "its header is none"),
-    "html": (b"<!DOCTYPE html><title>404</title>" * 9, "its header is none"),
+    "npz": (npz(DRAWINGS["moon"]), r"not an \.npy file \(it begins with b'PK"),
+    "html": (b"<!DOCTYPE html><title>404</title>" * 9, r"not an \.npy file \(it begins with b'<!DOCTYPE"),
     "pickled objects": (npy(np.array([CreatesFile()] * 21, dtype=object)), r"got object \[21\]"),
     "code in the header": (
         GOOD.replace(b"'descr': '|u1'", b"'descr':os.mkdir('was-run')")[: len(GOOD)],
-        "its header is none",
+        r"not an \.npy file \(its header is",
     ),
-    "huge header": (b"\x93NUMPY\x02\x00\xff\xff\xff\x7f{}", "its header is none"),
-    "negative size": (GOOD.replace(b"(21, 784), }", b"(-1, 784), }"), "expected"),
+    "huge header": (
+        b"\x93NUMPY\x02\x00\xff\xff\xff\x7f{}",
+        "expected a header of at most 4,096 bytes, got 2,147,483,659",
+    ),
+    "negative size": (GOOD.replace(b"(21, 784), }", b"(-1, 784), }"), r"got uint8 \[-1, 784\]"),
+    **{
+        f"shape {shape[:20]}": (with_header(f"'descr': '|u1', 'fortran_order': False, 'shape': {shape}"), words)
+        for shape, words in {
+            "(1e999, 784)": "its header is",
+            "(0x15, 784)": "its header is",
+            "(" + "9" * 4301 + ", 784)": "at most 4,096 bytes",
+            "(" + "9" * 900 + ", 784)": "its header is",
+            "(999999999999999999, 784)": "expected 783,999,999,999,999,999,",
+            "(" * 1500 + ")" * 1500: "its header is",
+            "((21, 784), (21, 784))": "its header is",
+            "(21, 784, -1)": r"got uint8 \[21, 784, -1\]",
+            "()": r"got uint8 \[\]",
+            "(21 * 784,)": "its header is",
+            "(True, 784)": "its header is",
+            "{'shape': (21, 784)}": "its header is",
+        }.items()
+    },
+    "a key too few": (with_header("'descr': '|u1', 'shape': (21, 784)"), "its header is"),
+    "a key twice": (with_header("'descr': '|u1', 'descr': '|u1', 'shape': (21, 784)"), "its header is"),
+    "another key": (with_header("'descr': '|u1', 'fortran': False, 'shape': (21, 784)"), "its header is"),
+    "fields": (with_header("'descr': [('a', '|u1')], 'fortran_order': False, 'shape': (21, 784)"), "its header is"),
+    "another version": (GOOD[:6] + b"\x09\x09" + GOOD[8:], "of a known version"),
 }
 
 
@@ -138,9 +169,25 @@ def test_all_bad_files_are_listed_at_once(tmp_path: Path) -> None:
         assert f'"class {number}"' in remedy
 
 
-def test_every_version_of_the_npy_header_is_read(root: Path, opened: Callable[..., Bitmaps]) -> None:
-    (root / "moon.npy").write_bytes(npy(DRAWINGS["moon"], version=(2, 0)))
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_the_npy_header_is_read(
+    root: Path, opened: Callable[..., Bitmaps], version: tuple[int, int]
+) -> None:
+    (root / "moon.npy").write_bytes(npy(DRAWINGS["moon"], version))
     np.testing.assert_array_equal(opened().train.files[1], DRAWINGS["moon"])
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        "'shape': (21, 784), 'fortran_order': False, 'descr': '|u1'",
+        '"descr": "<u1", "fortran_order": False, "shape": (21,784)',
+        "'descr':'u1','fortran_order':False,'shape':(21,784,)",
+    ],
+)
+def test_a_header_is_read_whoever_wrote_it(root: Path, opened: Callable[..., Bitmaps], entries: str) -> None:
+    (root / "moon.npy").write_bytes(with_header(entries))
+    np.testing.assert_array_equal(opened().train.files[1], np.load(root / "moon.npy"))
 
 
 def test_limit_per_class_takes_the_first_rows(opened: Callable[..., Bitmaps]) -> None:

@@ -20,25 +20,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quickdraw.data import download as module
+from quickdraw.data.class_files import read_bitmap_header, write_bitmap_header
 from quickdraw.data.download import download, main
 from quickdraw.data.fetch import official, web
 from quickdraw.data.fetch.official import KINDS, OfficialFile, Table
 from quickdraw.data.fetch.partial import Origin
-from quickdraw.data.fetch.transfer import Fetcher, Patience, Transfer
+from quickdraw.data.fetch.transfer import Fetcher, RetryPolicy, Transfer
+from quickdraw.data.names import DEFAULT_CLASSES
 from quickdraw.errors import ConfigError, DataError, DownloadError
 from tests.support.faulty_server import FaultyServer, Reply, other_file
 
 REPOSITORY = Path(__file__).parents[1]
 LIMIT = 150
-QUICK = Patience(base_s=0.0005, longest_s=0.002, retry_after_s=0.5, connect_s=2.0, read_s=0.15)
-CALM = Patience(base_s=0.0005, longest_s=0.002, connect_s=5.0, read_s=5.0)
+QUICK = RetryPolicy(base_s=0.0005, longest_s=0.002, retry_after_s=0.5, connect_s=2.0, read_s=0.15)
+CALM = RetryPolicy(base_s=0.0005, longest_s=0.002, connect_s=5.0, read_s=5.0)
 GOOD = Reply()
 
 
 def bitmap(rows: int, seed: int = 0, header: int = 80) -> bytes:
     pixels = np.random.default_rng(seed).integers(0, 256, rows * 784, dtype=np.uint8)
-    return official.write_bitmap_header(header, rows) + pixels.tobytes()
+    return write_bitmap_header(header, rows) + pixels.tobytes()
 
 
 def strokes(lines: int) -> bytes:
@@ -81,7 +82,7 @@ def write_table(path: Path, files: dict[str, bytes]) -> Path:
 
 
 def first_rows(data: bytes, rows: int = LIMIT, header: int = 80) -> bytes:
-    return official.write_bitmap_header(header, rows) + data[header : header + rows * 784]
+    return write_bitmap_header(header, rows) + data[header : header + rows * 784]
 
 
 def visible(root: Path) -> list[str]:
@@ -175,7 +176,7 @@ def expected(mode: str) -> bytes:
 def test_ends_with_the_right_file_that_is_not_fetched_again(tmp_path: Path, script: str, mode: str) -> None:
     kind, limit = MODES[mode]
     with FaultyServer(FILES, {path_of(kind): SCRIPTS[script]}, hashes=True) as server:
-        fetch = {"kind": kind, "limit": limit, "base_url": server.url, "table": table_of(FILES), "patience": QUICK}
+        fetch = {"kind": kind, "limit": limit, "base_url": server.url, "table": table_of(FILES), "policy": QUICK}
         (path,) = download(["cat"], tmp_path, **fetch)
         assert path.read_bytes() == expected(mode)
         assert visible(tmp_path) == [path.name]
@@ -211,11 +212,11 @@ def test_no_script_makes_a_wrong_file(script: list[Reply], mode: str, validators
     with tempfile.TemporaryDirectory() as folder, FaultyServer(FILES, {path_of(kind): script}) as server:
         server.validators = validators
         fetch = {"kind": kind, "limit": limit, "base_url": server.url, "table": table_of(FILES)}
-        error = failure(["cat"], folder, **fetch, patience=QUICK)
+        error = failure(["cat"], folder, **fetch, policy=QUICK)
         assert error.count("\n") == 0
         assert visible(Path(folder)) == ([] if error else ["cat.npy"])
         server.scripts.clear()
-        (path,) = download(["cat"], folder, **fetch, patience=CALM)
+        (path,) = download(["cat"], folder, **fetch, policy=CALM)
         assert path.read_bytes() in right
 
 
@@ -229,21 +230,21 @@ def test_no_script_makes_a_wrong_file(script: list[Reply], mode: str, validators
         (Reply(416), "no such range (416) (3 times)"),
         (Reply(cut=0), "(8 times in a row)"),
         (Reply(cut=5000, ignore_range=True), "(8 times in a row)"),
-        (Reply(stall=0), "no byte came for too long"),
+        (Reply(stall=0), "no byte arrived for too long"),
         (Reply(flip=5000), "expected MD5"),
-        (Reply(flip=3), "expected an npy file"),
+        (Reply(flip=3), "not an .npy file"),
         (Reply(total=784), "expected 235,280 bytes, the server offers 236,064"),
-        (Reply(page=True), "expected drawings, came a web page"),
-        (Reply(untold=True), "expected drawings, came a web page"),
+        (Reply(page=True), "expected drawings, got a web page"),
+        (Reply(untold=True), "expected drawings, got a web page"),
         (Reply(elsewhere="{path}"), "redirected too often"),
         (Reply(elsewhere="ftp://127.0.0.1/"), "redirected to something else"),
         (Reply(other=True), "expected MD5"),
     ],
 )
 def test_what_stays_wrong_is_told_in_one_line(tmp_path: Path, always: Reply, message: str) -> None:
-    patience = CALM if always.stall is None else QUICK
+    policy = CALM if always.stall is None else QUICK
     with FaultyServer(FILES, always=always) as server, pytest.raises(DownloadError) as caught:
-        download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), patience=patience)
+        download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), policy=policy)
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"{server.url}/{path_of('bitmap')}: ")
     assert "\n" not in str(caught.value)
@@ -253,25 +254,28 @@ def test_what_stays_wrong_is_told_in_one_line(tmp_path: Path, always: Reply, mes
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (bitmap(300) + b"?", "its header tells 300 drawings, which do not fill"),
-        (b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + bytes(99), "an npy header of at most 4096 bytes"),
-        (b"\x93NUMPY\x01\x00\x46\x00" + b"__import__('os')".ljust(99), "expected an npy header"),
+        (bitmap(300) + b"?", "its header announces 300 drawings, which do not fill"),
+        (b"\x93NUMPY\x02\x00\xff\xff\xff\x7f" + bytes(99), "expected a header of at most 4,096 bytes"),
+        (b"\x93NUMPY\x01\x00\x46\x00" + b"__import__('os')".ljust(99), "not an .npy file (its header is"),
         (CAT.replace(b"|u1", b"<f4"), "expected uint8 [N, 784]"),
-        (b"<html>" * 99, "came a web page"),
+        (b"<html>" * 99, "got a web page"),
     ],
 )
 def test_without_a_table_the_file_must_agree_with_its_header(tmp_path: Path, data: bytes, message: str) -> None:
     path = path_of("bitmap")
     table = {("bitmap", "cat"): OfficialFile()}
     with FaultyServer({path: data}) as server, pytest.raises(DownloadError) as caught:
-        download(["cat"], tmp_path, base_url=server.url, table=table, patience=CALM)
+        download(["cat"], tmp_path, base_url=server.url, table=table, policy=CALM)
     assert message in str(caught.value)
     assert visible(tmp_path) == []
 
 
 def test_a_size_that_nobody_tells_is_refused(tmp_path: Path) -> None:
-    with FaultyServer(FILES, always=Reply(chunked=True)) as server, pytest.raises(DownloadError, match="does not tell"):
-        download(["cat"], tmp_path, kind="sketchrnn", base_url=server.url, table=table_of(FILES), patience=CALM)
+    with (
+        FaultyServer(FILES, always=Reply(chunked=True)) as server,
+        pytest.raises(DownloadError, match="the server sent no size"),
+    ):
+        download(["cat"], tmp_path, kind="sketchrnn", base_url=server.url, table=table_of(FILES), policy=CALM)
 
 
 @pytest.mark.parametrize("hashes", [True, False])
@@ -280,7 +284,7 @@ def test_a_flipped_byte_in_an_npz_is_seen_by_the_hash_or_the_crc(tmp_path: Path,
         FaultyServer(FILES, always=Reply(flip=70_000), hashes=hashes) as server,
         pytest.raises(DownloadError) as caught,
     ):
-        download(["cat"], tmp_path, kind="sketchrnn", base_url=server.url, table=table_of(FILES), patience=CALM)
+        download(["cat"], tmp_path, kind="sketchrnn", base_url=server.url, table=table_of(FILES), policy=CALM)
     assert ("expected MD5" if hashes else "expected an npz file") in str(caught.value)
 
 
@@ -291,7 +295,7 @@ def test_a_flipped_byte_in_an_npz_is_seen_by_the_hash_or_the_crc(tmp_path: Path,
 def test_limit_fetches_the_first_rows_and_counts_them_in_the_header(tmp_path: Path, header: int) -> None:
     files = {path_of("bitmap"): bitmap(3000, header=header)}
     with FaultyServer(files) as server:
-        (path,) = download(["cat"], tmp_path, limit=100, base_url=server.url, table=table_of(files), patience=CALM)
+        (path,) = download(["cat"], tmp_path, limit=100, base_url=server.url, table=table_of(files), policy=CALM)
         assert server.sent(path_of("bitmap")) <= 128 + 100 * 784 + header
     assert np.array_equal(np.load(path), np.load(io.BytesIO(files[path_of("bitmap")]))[:100])
 
@@ -299,15 +303,15 @@ def test_limit_fetches_the_first_rows_and_counts_them_in_the_header(tmp_path: Pa
 def test_a_limit_beyond_the_file_takes_it_whole(tmp_path: Path) -> None:
     with FaultyServer(FILES, always=Reply(flip=5000)) as server:
         with pytest.raises(DownloadError, match="expected MD5"):
-            download(["cat"], tmp_path, limit=5000, base_url=server.url, table=table_of(FILES), patience=CALM)
+            download(["cat"], tmp_path, limit=5000, base_url=server.url, table=table_of(FILES), policy=CALM)
         server.always = GOOD
-        (path,) = download(["cat"], tmp_path, limit=5000, base_url=server.url, table=table_of(FILES), patience=CALM)
+        (path,) = download(["cat"], tmp_path, limit=5000, base_url=server.url, table=table_of(FILES), policy=CALM)
     assert path.read_bytes() == CAT
 
 
 def test_another_limit_does_not_continue_the_partial_file(tmp_path: Path) -> None:
     with FaultyServer(FILES, {path_of("bitmap"): [Reply(cut=9000), Reply(404)]}) as server:
-        fetch = {"base_url": server.url, "table": table_of(FILES), "patience": CALM}
+        fetch = {"base_url": server.url, "table": table_of(FILES), "policy": CALM}
         with pytest.raises(DownloadError, match="404"):
             download(["cat"], tmp_path, limit=LIMIT, **fetch)
         (path,) = download(["cat"], tmp_path, **fetch)
@@ -331,9 +335,9 @@ def test_what_is_there_and_not_whole_is_fetched_and_kept_aside(tmp_path: Path, c
     (tmp_path / "cat.npy").write_bytes(content)
     with FaultyServer(FILES, {path_of("bitmap"): [Reply(404)]}) as server:
         with pytest.raises(DownloadError):
-            download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), patience=CALM)
+            download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), policy=CALM)
         assert (tmp_path / "cat.npy").read_bytes() == content
-        download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), patience=CALM)
+        download(["cat"], tmp_path, base_url=server.url, table=table_of(FILES), policy=CALM)
     assert (tmp_path / "cat.npy").read_bytes() == CAT
     assert (tmp_path / "cat.npy.damaged").read_bytes() == content
 
@@ -342,7 +346,7 @@ def test_every_file_is_tried_and_the_finished_ones_stay(tmp_path: Path) -> None:
     files = {path_of("bitmap", name): bitmap(9, seed) for seed, name in enumerate(["cat", "door", "eye", "moon"])}
     scripts = {path_of("bitmap", name): [Reply(404)] for name in ("cat", "eye")}
     with FaultyServer(files, scripts) as server:
-        fetch = {"base_url": server.url, "table": table_of(files), "patience": CALM}
+        fetch = {"base_url": server.url, "table": table_of(files), "policy": CALM}
         with pytest.raises(DownloadError) as caught:
             download(["cat", "door", "eye", "moon"], tmp_path, **fetch)
         assert str(caught.value).splitlines()[1] == "2 of 4 files were not fetched: cat, eye"
@@ -356,7 +360,7 @@ def test_two_downloads_into_one_folder_fetch_each_file_once(tmp_path: Path) -> N
     names = ["cat", "door", "eye", "moon"]
     files = {path_of("bitmap", name): bitmap(99, seed) for seed, name in enumerate(names)}
     with FaultyServer(files) as server:
-        arguments = {"base_url": server.url, "table": table_of(files), "patience": CALM}
+        arguments = {"base_url": server.url, "table": table_of(files), "policy": CALM}
         threads = [threading.Thread(target=download, args=(names, tmp_path), kwargs=arguments) for _ in range(3)]
         for thread in threads:
             thread.start()
@@ -383,7 +387,7 @@ def test_waits_double_and_retry_after_is_added(tmp_path: Path) -> None:
         url = f"{server.url}/{path_of('bitmap')}"
         transfer = Transfer("cat", url, tmp_path / "cat.npy", KINDS["bitmap"], None, wanted, None)
         with web.make_pool(url, 1, web.urllib3.Timeout(5)) as pool:
-            Fetcher(pool, Patience(base_s=1.0, longest_s=4.0), Clock()).fetch(transfer)
+            Fetcher(pool, RetryPolicy(base_s=1.0, longest_s=4.0), Clock()).fetch(transfer)
     limits = [(0.5, 1), (1, 2), (2, 4), (2, 4), (32, 34)]
     assert all(low <= wait_s <= high for wait_s, (low, high) in zip(waits, limits, strict=True))
     assert transfer.path.read_bytes() == CAT
@@ -392,7 +396,7 @@ def test_waits_double_and_retry_after_is_added(tmp_path: Path) -> None:
 def test_the_proxy_of_the_environment_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultyServer(FILES) as server:
         monkeypatch.setenv("http_proxy", server.url.replace("http://", "http://somebody:secret@"))
-        (path,) = download(["cat"], tmp_path, base_url="http://drawings.invalid", table=table_of(FILES), patience=CALM)
+        (path,) = download(["cat"], tmp_path, base_url="http://drawings.invalid", table=table_of(FILES), policy=CALM)
     assert path.read_bytes() == CAT
 
 
@@ -408,7 +412,7 @@ def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
     with FaultyServer(FILES) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         url = server.url.replace("http:", "https:")
-        error = failure(["cat"], tmp_path / "data", base_url=url, table=table_of(FILES), patience=CALM)
+        error = failure(["cat"], tmp_path / "data", base_url=url, table=table_of(FILES), policy=CALM)
     assert "certificate is not trusted" in error
     assert "SSL_CERT_FILE" in error
 
@@ -418,7 +422,7 @@ def test_a_full_disk_is_one_line_and_the_next_call_continues(tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     with FaultyServer(FILES, {path_of("bitmap"): [Reply(cut=9000)]}) as server:
-        fetch = {"base_url": server.url, "table": table_of(FILES), "patience": CALM}
+        fetch = {"base_url": server.url, "table": table_of(FILES), "policy": CALM}
         with monkeypatch.context() as patch:
             patch.setattr("os.fsync", full)
             assert "cannot write cat.npy (No space left on device)" in failure(["cat"], tmp_path, **fetch)
@@ -591,7 +595,7 @@ def test_the_official_table_is_complete() -> None:
     table = official.read_table()
     names = official.class_names()
     assert len(names) == 345
-    assert set(module.DEFAULT_CLASSES) < set(names)
+    assert set(DEFAULT_CLASSES) < set(names)
     assert set(table) == {(kind, name) for kind in ("bitmap", "simplified") for name in names}
     assert all(len(file.md5 or "") == 32 for file in table.values())
     bitmaps = [table["bitmap", name].size or 0 for name in names]
@@ -611,14 +615,14 @@ def test_classes_are_taken_in_any_spelling_once() -> None:
 
 def test_a_header_is_read_as_numpy_reads_it() -> None:
     for rows in (1, 7, 123_202):
-        head = official.write_bitmap_header(80, rows)
-        assert official.read_bitmap_header(head) == (80, rows)
-        assert official.read_bitmap_header(head[:79]) is None
+        head = write_bitmap_header(80, rows)
+        assert read_bitmap_header(head) == (80, rows)
+        assert read_bitmap_header(head[:79]) is None
     buffer = io.BytesIO()
     np.save(buffer, np.zeros((5, 784), np.uint8))
-    assert official.read_bitmap_header(buffer.getvalue()) == (128, 5)
-    with pytest.raises(DataError, match="expected uint8"):
-        official.read_bitmap_header(official.write_bitmap_header(80, 0))
+    assert read_bitmap_header(buffer.getvalue()) == (128, 5)
+    with pytest.raises(DataError, match="expected drawings, got none"):
+        read_bitmap_header(write_bitmap_header(80, 0))
 
 
 def test_a_partial_file_without_proof_is_not_continued() -> None:

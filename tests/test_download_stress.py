@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from quickdraw.data.class_files import write_bitmap_header
 from quickdraw.data.fetch import official
 from quickdraw.data.names import DEFAULT_CLASSES
 from tests.support.faulty_server import FaultyServer, Reply
@@ -28,7 +29,7 @@ def test_ten_classes_cut_after_every_megabyte_and_killed_five_times(tmp_path: Pa
         count = ((table["bitmap", name].size or 0) - 80) // 784
         truth = tmp_path / f"{name}.truth"
         with open(truth, "wb") as file:
-            file.write(official.write_bitmap_header(80, count))
+            file.write(write_bitmap_header(80, count))
             for start_row in range(0, count, 10_000):
                 part = np.bitwise_xor(block, (number * 31 + start_row // 10_000) % 256)
                 file.write(part[: (count - start_row) * 784].tobytes())

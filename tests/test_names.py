@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from quickdraw.data.names import DEFAULT_CLASSES, download_command, find_class_file, nearest_names
+from quickdraw.data.class_files import find_class_file
+from quickdraw.data.names import DEFAULT_CLASSES, download_command, nearest_names
 
 SPELLINGS = [
     "alarm clock.npy",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from quickdraw.analysis.comparison import description
-from quickdraw.data.fetch.official import BYTES_PER_DRAWING, count_drawings
+from quickdraw.data.class_files import BYTES_PER_DRAWING, open_class_file
 from quickdraw.errors import DataError
 from quickdraw.run.listing import Run
 
@@ -35,7 +35,7 @@ def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:
             f"the drawings ({some}) are not where the run found them, or have changed; run from the folder where it ran"
         )
     limit = run.settings.get("data.limit_per_class")
-    files = [open_drawings(path) for path in found.values() if path]
+    files = [open_class_file(path) for path in found.values() if path]
     if isinstance(limit, int):
         files = [file[:limit] for file in files]
     starts = np.cumsum([0, *map(len, files)])
@@ -61,16 +61,6 @@ def known_files(cache: Path) -> dict[str, Path]:
             if (status.st_size, status.st_mtime_ns) == (size, changed):
                 found[known["sha256"]] = path
     return found
-
-
-def open_drawings(path: Path) -> np.ndarray:
-    """Return a class's file as uint8 [N, 784], mapped; raises DataError when it is none."""
-    try:
-        count = count_drawings(path)
-        offset = path.stat().st_size - BYTES_PER_DRAWING * count
-        return np.memmap(path, np.uint8, "r", offset, (count, BYTES_PER_DRAWING))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error})") from error
 
 
 def synthetic(runs: Sequence[Run]) -> bool:

@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from quickdraw.data.bitmaps import Bitmaps, find_files, open_files
+from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.data.class_files import find_class_files, open_class_files
 from quickdraw.data.fetch.official import expand_classes
 from quickdraw.data.names import DEFAULT_CLASSES
 from quickdraw.data.rendering.rasterise import rasterise, rasterise_all
@@ -44,9 +45,9 @@ class Strokes(Bitmaps):
             SketchRnn(path, limit_per_class, own_split)
             if path.suffix.casefold() == ".npz"
             else Simplified(path, limit_per_class, recognized_only)
-            for path in find_files(Path(root), self.classes, endings, kind).values()
+            for path in find_class_files(Path(root), self.classes, endings, kind).values()
         ]
         paths = dict(zip(self.classes, rendered(sources, limit_per_class, Path(cache)), strict=True))
         own = [source.sizes for source in sources if isinstance(source, SketchRnn)] if own_split else None
-        rows = open_files(Path(root), paths)
+        rows = open_class_files(Path(root), paths)
         self._divide(rows, paths, batch_size, split_seed, balance, augment, Path(cache), own)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from quickdraw.data.bitmaps import open_bitmaps
-from quickdraw.data.names import DEFAULT_CLASSES, find_class_file
+from quickdraw.data.class_files import find_class_file, open_class_file
+from quickdraw.data.names import DEFAULT_CLASSES
 
 PIECE = 16_384  # drawings copied at once: 13 MB
 BLOCK = 512  # drawings compared with all others at once
@@ -32,7 +32,7 @@ def find_drawings(
 
 def file_table(paths: Mapping[str, Path]) -> pd.DataFrame:
     """Return what each class's file holds, read off its header: one row a class, the largest first."""
-    files = {name: open_bitmaps(path) for name, path in paths.items()}
+    files = {name: open_class_file(path) for name, path in paths.items()}
     total = sum(map(len, files.values()))
     rows = [
         {

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from quickdraw.data.bitmaps import open_bitmaps
+from quickdraw.data.class_files import open_class_file
 from quickdraw.errors import DataError
 
 FUZZ = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -33,7 +33,7 @@ def check_fuzzed_file(data: st.DataObject, path: Path) -> None:
 def opened(path: Path) -> tuple[np.ndarray | None, str]:
     """Return the drawings in a file, or None and why not."""
     try:
-        return open_bitmaps(path), ""
+        return open_class_file(path), ""
     except DataError as error:
         return None, str(error)
 

@@ -1,1 +1,3 @@
-"""How one file comes over HTTP: web (one request), partial (the bytes so far), transfer (tries until whole), bars."""
+"""Downloads. Of all files: `download`, with its `plan` and its `bars`. Of one: `transfer` tries until it is whole,
+`web` makes a request, `partial` keeps the bytes so far. `official` is what was published: kinds, classes, sizes, MD5.
+"""

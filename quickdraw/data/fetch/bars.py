@@ -25,7 +25,7 @@ class Bars:
     def __init__(self, transfers: Sequence[Transfer]) -> None:
         self.transfers = transfers
         self.running: dict[str, tqdm] = {}
-        self.told: set[str] = set()
+        self.announced: set[str] = set()
         self.whole = self._bar(f"{len(transfers)} files")
 
     def update(self) -> None:
@@ -33,8 +33,8 @@ class Bars:
         for transfer in self.transfers:
             if transfer.state == "running":
                 self._show(transfer)
-            elif transfer.state in ("finished", "failed") and transfer.name not in self.told:
-                self._tell(transfer)
+            elif transfer.state in ("finished", "failed") and transfer.name not in self.announced:
+                self._announce(transfer)
         self.whole.total = sum(transfer.needed or 0 for transfer in self.transfers) or None
         # What was there before must not count as speed.
         self.whole.initial = sum(transfer.resumed for transfer in self.transfers)
@@ -50,18 +50,18 @@ class Bars:
             self.running[transfer.name] = self._bar(transfer.name, initial=transfer.resumed)
         bar = self.running[transfer.name]
         bar.total = transfer.needed
-        bar.set_postfix_str(transfer.trouble, refresh=False)
+        bar.set_postfix_str(transfer.problem, refresh=False)
         bar.update(transfer.done - bar.n)
 
-    def _tell(self, transfer: Transfer) -> None:
-        self.told.add(transfer.name)
+    def _announce(self, transfer: Transfer) -> None:
+        self.announced.add(transfer.name)
         if transfer.name in self.running:
             self.running.pop(transfer.name).close()
         if transfer.state == "finished":
             say(f"{transfer.path}: {megabytes(transfer.done)}, whole and checked")
 
     def _bar(self, text: str, initial: int = 0) -> tqdm:
-        # leave=False: what is finished is told by a line, and a bar that stays would be repeated by each of them.
+        # leave=False: what is finished gets a line, and a bar that stays would be repeated by each of them.
         return tqdm(
             desc=f"{text:<12}",
             initial=initial,

@@ -5,16 +5,15 @@ import sys
 from pathlib import Path
 from urllib.parse import quote
 
-from quickdraw.data.fetch import official
+from quickdraw.data.class_files import BYTES_PER_DRAWING, check_whole, count_drawings, find_class_file
 from quickdraw.data.fetch.bars import megabytes, say
-from quickdraw.data.fetch.official import BYTES_PER_DRAWING, Kind, OfficialFile, Table
+from quickdraw.data.fetch.official import Kind, OfficialFile, Table
 from quickdraw.data.fetch.transfer import Transfer
-from quickdraw.data.names import find_class_file
 from quickdraw.errors import DataError, DownloadError
 
 
 def find_missing(names: list[str], root: Path, kind: Kind) -> dict[str, str]:
-    """Return the classes to fetch, each with what is wrong with its file (nothing when there is none)."""
+    """The classes to fetch, each with what is wrong with its file (nothing when there is none)."""
     missing = {}
     for name in names:
         path = find_class_file(root, name, kind.ending)
@@ -22,7 +21,7 @@ def find_missing(names: list[str], root: Path, kind: Kind) -> dict[str, str]:
             if path is None:
                 missing[name] = ""
             else:
-                official.check_whole(path, kind, every_byte=False)
+                check_whole(path, kind.ending, every_byte=False)
         except DataError as error:
             missing[name] = str(error)
         except OSError as error:
@@ -33,7 +32,7 @@ def find_missing(names: list[str], root: Path, kind: Kind) -> dict[str, str]:
 
 
 def plan(name: str, published: OfficialFile, root: Path, kind: Kind, base_url: str, *, limit: int | None) -> Transfer:
-    """Return what is to be done for one class. With a limit, the size is a guess until the header was read."""
+    """The transfer of one class's file. With a limit, the size is a guess until the header was read."""
     needed = published.size
     if limit is not None:
         needed = min(needed or sys.maxsize, 128 + BYTES_PER_DRAWING * limit)
@@ -53,13 +52,13 @@ def check_room(root: Path, transfers: list[Transfer]) -> None:
         )
 
 
-def tell_shorter(names: list[str], paths: list[Path], limit: int | None, table: Table) -> None:
+def say_shorter(names: list[str], paths: list[Path], limit: int | None, table: Table) -> None:
     """Say which files hold fewer drawings than were asked for, from an earlier --limit or by somebody's choice."""
     shorter = []
     for name, path in zip(names, paths, strict=True):
         size = table.get(("bitmap", name), OfficialFile()).size
         asked = min(limit or sys.maxsize, size // BYTES_PER_DRAWING if size else 0)
-        if (held := official.count_drawings(path)) < asked:
+        if (held := count_drawings(path)) < asked:
             shorter.append(f"{path.name} {held:,} of {asked:,}")
     if shorter:
         more = f" and {len(shorter) - 3} more" if len(shorter) > 3 else ""

@@ -1,6 +1,6 @@
 """Fetch one file so that it ends well: whole and checked under its own name, or not there at all.
 
-The bytes so far lie in a hidden partial file, with a note beside it that tells what they are a part of. A lost
+The bytes so far lie in a hidden partial file, with a note beside it of what they are a part of. A lost
 connection, a killed process or a busy server costs a wait; the next attempt asks for the rest only.
 """
 
@@ -13,25 +13,26 @@ from pathlib import Path
 
 import urllib3
 
-from quickdraw.data.fetch import official, web
-from quickdraw.data.fetch.official import BYTES_PER_DRAWING, Kind, OfficialFile
+from quickdraw.data.class_files import BYTES_PER_DRAWING, check_whole, read_bitmap_header, write_bitmap_header
+from quickdraw.data.fetch import web
+from quickdraw.data.fetch.official import Kind, OfficialFile
 from quickdraw.data.fetch.partial import Origin, Partial
-from quickdraw.data.fetch.web import Answer, HopelessError, Trouble, WrongBytesError
+from quickdraw.data.fetch.web import Answer, FatalError, TransientError, WrongBytesError
 from quickdraw.errors import DataError, DownloadError
 
 CHUNK = 1 << 18
 
 
-class Stopped(Exception):  # noqa: N818 - nothing went wrong
-    """Somebody asked all transfers to end."""
+class Cancelled(Exception):  # noqa: N818 - nothing went wrong
+    """All transfers were asked to end."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How often and for how long trouble is borne. Waits double from `base_s` to `longest_s`, with jitter."""
+class RetryPolicy:
+    """How often is tried again, and after which wait: from `base_s` doubled up to `longest_s`, with jitter."""
 
     tries: int = 8  # in a row without a new byte
-    first_tries: int = 3  # the same while the server never answered: who has no network wants to know it soon
+    first_tries: int = 3  # the same while the server never answered: no network should show soon
     wrong_tries: int = 3  # files that turned out wrong
     base_s: float = 0.25
     longest_s: float = 30.0
@@ -53,7 +54,7 @@ class Transfer:
     needed: int | None  # bytes of the finished file, as far as it is known
     done: int = 0
     resumed: int = 0  # of these, what was there at the start
-    trouble: str = ""
+    problem: str = ""  # why it waits for its next try
     state: str = "waiting"  # running, finished, failed
     error: BaseException | None = None
 
@@ -61,19 +62,19 @@ class Transfer:
 class Fetcher:
     """Fetches files from one server, for several threads at once."""
 
-    def __init__(self, pool: urllib3.PoolManager, patience: Patience, stop: threading.Event) -> None:
+    def __init__(self, pool: urllib3.PoolManager, policy: RetryPolicy, stop: threading.Event) -> None:
         self.pool = pool
-        self.patience = patience
+        self.policy = policy
         self.stop = stop
         self.reached = False  # has the server ever answered?
 
     def fetch(self, transfer: Transfer) -> None:
-        """Fetch one file, whole and checked. Raises DownloadError, or Stopped soon after `stop` is set."""
+        """Fetch one file, whole and checked. Raises DownloadError, or Cancelled soon after `stop` is set."""
         partial = Partial(transfer.path)
         try:
             self._fetch(transfer, partial)
         except OSError as error:
-            raise HopelessError(
+            raise FatalError(
                 f"{transfer.path.parent}: cannot write {transfer.path.name} ({error.strerror}); make room or name "
                 "another folder with --root, then run the same command again: it continues"
             ) from error
@@ -91,45 +92,45 @@ class Fetcher:
             except WrongBytesError as error:
                 partial.discard()
                 furthest, failures, wrong = 0, 0, wrong + 1
-                if wrong >= self.patience.wrong_tries:
+                if wrong >= self.policy.wrong_tries:
                     raise DownloadError(f"{transfer.url}: {error} ({wrong} times); nothing of it is kept") from error
                 reason, wait_s = str(error), self._backoff_s(wrong)
-            except Trouble as trouble:
+            except TransientError as error:
                 # Only a byte further than ever is progress: a server without ranges could start over for ever.
                 failures = 1 if partial.size() > furthest else failures + 1
                 furthest = max(furthest, partial.size())
-                self._give_up(transfer, trouble, failures)
-                reason, wait_s = str(trouble), trouble.retry_after_s + self._backoff_s(failures)
+                self._give_up(transfer, error, failures)
+                reason, wait_s = str(error), error.retry_after_s + self._backoff_s(failures)
             transfer.done = partial.size()
-            transfer.trouble = f"{reason}; next try in {wait_s:.1f} s"
+            transfer.problem = f"{reason}; next try in {wait_s:.1f} s"
             if self.stop.wait(wait_s):
-                raise Stopped
-            transfer.trouble = ""
+                raise Cancelled
+            transfer.problem = ""
 
     def _backoff_s(self, failures: int) -> float:
-        wait_s: float = self.patience.base_s * 2 ** (failures - 1)
-        return min(self.patience.longest_s, wait_s) * random.uniform(0.5, 1)
+        wait_s: float = self.policy.base_s * 2 ** (failures - 1)
+        return min(self.policy.longest_s, wait_s) * random.uniform(0.5, 1)
 
-    def _give_up(self, transfer: Transfer, trouble: Trouble, failures: int) -> None:
+    def _give_up(self, transfer: Transfer, error: TransientError, failures: int) -> None:
         """Raise DownloadError when another try is not worth the wait."""
-        self.reached = self.reached or not trouble.unreachable
-        if trouble.retry_after_s > self.patience.retry_after_s:
+        self.reached = self.reached or not error.unreachable
+        if error.retry_after_s > self.policy.retry_after_s:
             raise DownloadError(
-                f"{transfer.url}: {trouble} and wants a pause of {trouble.retry_after_s:.0f} s; run the same command "
+                f"{transfer.url}: {error} and wants a pause of {error.retry_after_s:.0f} s; run the same command "
                 "again after it: it continues"
-            ) from trouble
-        if trouble.unreachable and failures >= (self.patience.tries if self.reached else self.patience.first_tries):
-            raise HopelessError(
-                f"{web.host_of(transfer.url)} cannot be reached: {trouble}; put {transfer.path.name} and the like into "
+            ) from error
+        if error.unreachable and failures >= (self.policy.tries if self.reached else self.policy.first_tries):
+            raise FatalError(
+                f"{web.host_of(transfer.url)} cannot be reached: {error}; put {transfer.path.name} and the like into "
                 f"{transfer.path.parent} by hand, or train without files: data=synthetic"
-            ) from trouble
-        if failures >= self.patience.tries:
+            ) from error
+        if failures >= self.policy.tries:
             raise DownloadError(
-                f"{transfer.url}: {trouble} ({failures} times in a row); run the same command again: it continues"
-            ) from trouble
+                f"{transfer.url}: {error} ({failures} times in a row); run the same command again: it continues"
+            ) from error
 
     def _receive(self, transfer: Transfer, partial: Partial) -> None:
-        """Append to the partial file, from one connection, until it is complete; Trouble when that ends early."""
+        """Append to the partial file from one connection, until it is complete; TransientError if it ends early."""
         if partial.origin and partial.size() == partial.origin.needed:
             return
         if partial.origin and not partial.origin.continuable:
@@ -154,39 +155,39 @@ class Fetcher:
             with open(partial.data, "ab") as file:
                 while True:
                     file.write(chunk)
-                    file.flush()  # what came survives a kill
+                    file.flush()  # so that it survives a kill
                     transfer.done += len(chunk)
                     if transfer.done >= needed:
                         return
                     if self.stop.is_set():
-                        raise Stopped
+                        raise Cancelled
                     chunk = answer.read(min(CHUNK, needed - transfer.done))
 
     def _begin(self, transfer: Transfer, answer: Answer) -> tuple[Origin, bytes]:
-        """Check the first bytes against all that is known, note what they begin, and return what is to be written."""
+        """Check the first bytes against all that is known, note what they begin, and return the bytes to be written."""
         published, head = transfer.official, answer.read(CHUNK)
         if head.lstrip()[:1] == b"<":
             raise web.web_page(transfer.url)
         size = published.size if answer.size is None else answer.size
         if size is None:
-            raise DownloadError(f"{transfer.url}: the server does not tell the file's size, so nothing shows it whole")
+            raise DownloadError(f"{transfer.url}: the server sent no size, so completeness cannot be checked")
         if published.size not in (None, size):
             raise WrongBytesError(f"expected {published.size:,} bytes, the server offers {size:,}")
         needed = size
         if transfer.kind.ending == ".npy":
             try:
-                while (header := official.read_bitmap_header(head)) is None:
+                while (header := read_bitmap_header(head)) is None:
                     head += answer.read(CHUNK)
             except DataError as error:
                 raise WrongBytesError(str(error)) from error
             length, rows = header
             if length + BYTES_PER_DRAWING * rows != size:
-                raise WrongBytesError(f"its header tells {rows:,} drawings, which do not fill its {size:,} bytes")
+                raise WrongBytesError(f"its header announces {rows:,} drawings, which do not fill its {size:,} bytes")
             if transfer.limit and transfer.limit < rows:
                 needed = length + BYTES_PER_DRAWING * transfer.limit
-                head = official.write_bitmap_header(length, transfer.limit) + head[length:]
+                head = write_bitmap_header(length, transfer.limit) + head[length:]
         elif not head.startswith(transfer.kind.magic[: len(head)]):
-            raise WrongBytesError(f"expected a {transfer.kind.ending} file, came {head[:16]!r}")
+            raise WrongBytesError(f"expected a {transfer.kind.ending} file, got {head[:16]!r}")
         md5 = (published.md5 or answer.md5) if needed == size else None
         return Origin(transfer.url, transfer.limit, size, needed, answer.validator, md5), head[:needed]
 
@@ -196,8 +197,8 @@ class Fetcher:
             with open(partial.data, "rb") as file:
                 md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
             if md5 != partial.origin.md5:
-                raise WrongBytesError(f"expected MD5 {partial.origin.md5}, came {md5}")
+                raise WrongBytesError(f"expected MD5 {partial.origin.md5}, got {md5}")
         try:
-            official.check_whole(partial.data, kind, every_byte=True)
+            check_whole(partial.data, kind.ending, every_byte=True)
         except DataError as error:
             raise WrongBytesError(str(error)) from error

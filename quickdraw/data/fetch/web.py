@@ -14,17 +14,17 @@ from urllib3.response import BaseHTTPResponse
 from quickdraw.errors import ConfigError, DownloadError
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # the statuses that a later try may not meet
-# All waiting and retrying is in fetch.py, which can be stopped; of urllib3's own only redirects are followed.
+# All waiting and retrying is in transfer.py, which can be cancelled; of urllib3's own only redirects are followed.
 REDIRECTS_ONLY = urllib3.Retry(
     total=None, connect=0, read=0, status=0, other=0, redirect=5, respect_retry_after_header=False
 )
 
 
-class HopelessError(DownloadError):
+class FatalError(DownloadError):
     """The other files would fail for the same reason: no use in trying them."""
 
 
-class Trouble(Exception):  # noqa: N818 - no error yet: it is tried again
+class TransientError(Exception):
     """The connection failed, but may not fail the next time."""
 
     def __init__(self, reason: str, retry_after_s: float = 0.0, unreachable: bool = False) -> None:
@@ -34,7 +34,7 @@ class Trouble(Exception):  # noqa: N818 - no error yet: it is tried again
 
 
 class WrongBytesError(Exception):
-    """What came is not the file, so that none of it can be continued."""
+    """What the server sent is not the file, so that none of it can be continued."""
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,29 @@ class Answer:
     md5: str | None  # of the whole file, in hexadecimal
 
     def read(self, count: int) -> bytes:
-        """Return at least one and at most `count` bytes, as they come. Raises Trouble when no more do."""
+        """At least one and at most `count` bytes, as they arrive. Raises TransientError when no more do."""
         try:
             data = self.response.read1(count, decode_content=False)
         except (http.HTTPError, OSError) as error:
-            raise Trouble(_plain(error)) from error
+            raise TransientError(_plain(error)) from error
         if not data:
-            raise Trouble("the connection ended early")
+            raise TransientError("the connection ended early")
         return data
 
 
 def host_of(url: str) -> str:
-    """Return host and port of `url`. Raises ConfigError when it is no http(s) URL."""
+    """Host and port of `url`. Raises ConfigError when it is no http(s) URL."""
     try:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname:
             return parts.hostname + (f":{parts.port}" if parts.port else "")
     except ValueError:
         pass
-    raise ConfigError(f"expected a URL like https://host/folder, came {url!r}; see --base-url")
+    raise ConfigError(f"expected a URL like https://host/folder, got {url!r}; see --base-url")
 
 
 def make_pool(url: str, connections: int, timeout: urllib3.Timeout) -> urllib3.PoolManager:
-    """Return the connections to `url`'s host, through the proxy that the environment or the system names, if any."""
+    """The connections to `url`'s host, through the proxy that the environment or the system names, if any."""
     proxies = getproxies()
     proxy = proxies.get(urlsplit(url).scheme) or proxies.get("all")
     if not proxy or proxy_bypass(host_of(url)):
@@ -81,13 +81,13 @@ def make_pool(url: str, connections: int, timeout: urllib3.Timeout) -> urllib3.P
         address = parts._replace(auth=None).url
         return urllib3.ProxyManager(address, proxy_headers=login, maxsize=connections, timeout=timeout)
     except (http.HTTPError, ValueError) as error:
-        raise ConfigError(f"expected a proxy like http://host:3128, came {proxy!r}; see HTTPS_PROXY") from error
+        raise ConfigError(f"expected a proxy like http://host:3128, got {proxy!r}; see HTTPS_PROXY") from error
 
 
 def ask(pool: urllib3.PoolManager, url: str, start: int, end: int | None, validator: str | None) -> Answer:
     """Ask for the bytes from `start` to before `end` (None: the last) of the file, if it is still the same.
 
-    Raises Trouble, WrongBytesError, or, where a second try is no use, DownloadError.
+    Raises TransientError, WrongBytesError, or, where a second try is no use, DownloadError.
     """
     headers = {"User-Agent": "quickdraw", "Accept-Encoding": "identity"}
     if start or end is not None:
@@ -97,7 +97,7 @@ def ask(pool: urllib3.PoolManager, url: str, start: int, end: int | None, valida
     try:
         response = pool.request("GET", url, headers=headers, preload_content=False, retries=REDIRECTS_ONLY)
     except (http.HTTPError, OSError) as error:
-        raise _explain(error, url) from error
+        raise _error_of(error, url) from error
     try:
         return _judge(response, url, start)
     except BaseException:
@@ -109,7 +109,7 @@ def _judge(response: BaseHTTPResponse, url: str, start: int) -> Answer:
     """Turn the status and headers of a reply into an Answer, or raise what they mean."""
     status, headers = response.status, response.headers
     if status in PASSING:
-        raise Trouble(f"the server answers {status} {response.reason or ''}".strip(), _retry_after_s(headers))
+        raise TransientError(f"the server answers {status} {response.reason or ''}".strip(), _retry_after_s(headers))
     if status == 416:
         raise WrongBytesError("the server says that the file has no such range (416)")
     if status not in (200, 206):
@@ -124,7 +124,7 @@ def _judge(response: BaseHTTPResponse, url: str, start: int) -> Answer:
     if status == 206:
         place = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("Content-Range", "").strip())
         if place is None or int(place[1]) != start or size not in (None, int(place[2]) + 1 - start):
-            raise Trouble(f"the server sends other bytes than asked for ({headers.get('Content-Range')})")
+            raise TransientError(f"the server sends other bytes than asked for ({headers.get('Content-Range')})")
         size = int(place[3])
     etag = headers.get("ETag", "")
     return Answer(
@@ -137,14 +137,14 @@ def _judge(response: BaseHTTPResponse, url: str, start: int) -> Answer:
 
 
 def web_page(url: str) -> DownloadError:
-    """Return the error for a page where drawings should be."""
+    """The error for a page where drawings should be."""
     return DownloadError(
-        f"{url}: expected drawings, came a web page (of a proxy or a login?); open the URL in a browser to see it"
+        f"{url}: expected drawings, got a web page (of a proxy or a login?); open the URL in a browser to see it"
     )
 
 
 def _md5(hashes: str) -> str | None:
-    """Return the MD5 that Google's storage gives as `crc32c=...,md5=...` in base64, in hexadecimal."""
+    """The MD5 that Google's storage gives as `crc32c=...,md5=...` in base64, in hexadecimal."""
     found = re.search(r"md5=([A-Za-z0-9+/]{22}==)", hashes)
     return base64.b64decode(found[1]).hex() if found else None
 
@@ -156,30 +156,30 @@ def _retry_after_s(headers: urllib3.HTTPHeaderDict) -> float:
         return 0.0
 
 
-def _explain(error: Exception, url: str) -> Exception:
-    """Return what a request that got no answer means: Trouble, or an error where a second try is no use."""
+def _error_of(error: Exception, url: str) -> Exception:
+    """The meaning of a request that got no answer: a TransientError, or an error where a second try is no use."""
     cause = getattr(error, "reason", None) or error
     if isinstance(cause, http.ResponseError):
         return DownloadError(f"{url}: redirected too often; look at the base URL")
     if isinstance(cause, http.LocationValueError):
         return DownloadError(f"{url}: redirected to something else than a URL ({cause}); look at the base URL")
     if isinstance(cause, http.SSLError) and isinstance(cause.args[0], SSLCertVerificationError):
-        return HopelessError(
+        return FatalError(
             f"{host_of(url)}: its certificate is not trusted ({cause.args[0].verify_message}); let SSL_CERT_FILE name "
             "the certificates to trust (macOS: run 'Install Certificates.command' of your Python)"
         )
     lost = (http.NewConnectionError, http.ConnectTimeoutError, http.ProxyError)
-    return Trouble(_plain(cause), unreachable=isinstance(cause, lost))
+    return TransientError(_plain(cause), unreachable=isinstance(cause, lost))
 
 
 def _plain(error: object) -> str:
-    """Return the reason at the bottom of a chain of errors, without the objects that urllib3 prints."""
+    """The reason at the bottom of a chain of errors, without the objects that urllib3 prints."""
     if isinstance(error, http.NameResolutionError):
         return "its name cannot be resolved"
     if isinstance(error, http.ProxyError):
         return f"the proxy does not answer: {_plain(error.original_error)}"
     if isinstance(error, http.TimeoutError) and not isinstance(error, http.NewConnectionError):
-        return "no byte came for too long"
+        return "no byte arrived for too long"
     inner = error.__cause__ if isinstance(error, BaseException) else None
     if isinstance(inner, OSError) and inner.strerror:
         return inner.strerror

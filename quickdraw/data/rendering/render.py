@@ -4,43 +4,43 @@ A part is the drawings of one chunk. It is written whole or not at all by the pr
 of a file are there, they are joined and removed. So whatever stops the rendering, the next start continues.
 """
 
-import contextlib
 import hashlib
-import io
 import json
 import logging
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
-import filelock
 import numpy as np
 from tqdm import tqdm
 
-from quickdraw.data.fetch.official import BYTES_PER_DRAWING, count_drawings
+from quickdraw.data.class_files import count_drawings, write_bitmap_header
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.data.rendering.stroke_files import CHUNK, Chunk, StrokeFile
 from quickdraw.data.rendering.workers import workers
 from quickdraw.errors import DataError
 from quickdraw.files import atomic_write, remove_leftovers
 from quickdraw.hardware import usable_cores
+from quickdraw.locks import take_lock
 
-PROGRAM = ("rasterise.py", "stroke_files.py", "pickled.py")  # what decides how a drawing looks
+PROGRAM = ("rasterise.py", "stroke_files.py", "pickled.py")  # they decide how a drawing looks
 DRAWINGS_PER_PROCESS = 2 * CHUNK  # fewer are rendered before another process has imported numpy
 
 log = logging.getLogger("quickdraw")
 
 
 def rendered(files: Sequence[StrokeFile], limit: int | None, cache: Path) -> list[Path]:
-    """Return each file's drawings as a file uint8 [N, 784] in the folder `cache`, rendered where it is not there yet.
+    """Each file's drawings as a file uint8 [N, 784] in the folder `cache`, rendered where it is not there yet.
 
     N is at most `limit`. Raises DataError for what is no drawing or a cache that cannot be used.
     """
     places = [cache / "strokes" / f"{key(file, cache)}.npy" for file in files]
     if not all(map(is_whole, places)):
-        with only_one(cache / "strokes"):  # and look again: another run may have rendered them
+        with take_turn(cache / "strokes"):  # and look again: another run may have rendered them
             missing = {place: file for place, file in zip(places, files, strict=True) if not is_whole(place)}
             if missing:
                 render(list(missing.values()), list(missing), limit)
@@ -48,7 +48,7 @@ def rendered(files: Sequence[StrokeFile], limit: int | None, cache: Path) -> lis
 
 
 def key(file: StrokeFile, cache: Path) -> str:
-    """Return 32 hex digits of all that decides a file's bitmaps: its bytes, its options, and the program."""
+    """32 hex digits of all that decides a file's bitmaps: its bytes, its options, and the program."""
     program = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in PROGRAM]
     text = json.dumps([fingerprint(file.path, cache), file.options, program])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -56,29 +56,20 @@ def key(file: StrokeFile, cache: Path) -> str:
 
 def is_whole(path: Path) -> bool:
     try:
-        return count_drawings(path) > 0
+        count_drawings(path)
     except (OSError, DataError):
         return False
+    return True
 
 
-@contextlib.contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the lock on `folder`: the jobs of a sweep start together and need the same bitmaps."""
-    lock = filelock.FileLock(folder / ".lock")
+def take_turn(folder: Path) -> AbstractContextManager[Any]:
+    """Take the lock on `folder`: the jobs of a sweep start together and need the same bitmaps."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        log.info("another run is rendering the strokes; waiting for it")
-        lock.acquire()
+        return take_lock(folder / ".lock", lambda: log.info("another run is rendering the strokes; waiting for it"))
     except OSError as error:
         raise DataError(
             f"{folder}: cannot keep drawings there ({error.strerror}); choose another folder: data.cache=FOLDER"
         ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def render(files: Sequence[StrokeFile], places: Sequence[Path], limit: int | None) -> None:
@@ -133,13 +124,9 @@ def join(source: Path, folder: Path, counts: list[int], place: Path, limit: int 
     rows = min(sum(counts), limit or sum(counts))
     if not rows:
         raise DataError(f"{source}: expected drawings, got none that count")
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        header, {"descr": "|u1", "fortran_order": False, "shape": (rows, BYTES_PER_DRAWING)}
-    )
 
     def content() -> Iterator[bytes]:
-        yield header.getvalue()
+        yield write_bitmap_header(128, rows)
         left = rows
         for number in range(len(counts)):
             part = np.load(folder / f"{number:06}.npy", allow_pickle=False)[:left]

@@ -6,7 +6,6 @@ A file is cut into chunks, small things that can be sent to another process and 
 
 import itertools
 import json
-import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from quickdraw.data.class_files import LONGEST_HEADER, read_header
 from quickdraw.data.rendering.pickled import read_arrays
 from quickdraw.data.rendering.rasterise import Drawing
 from quickdraw.errors import DataError
@@ -169,29 +169,27 @@ class SketchRnn:
                     yield Offsets(place, first, arrays[first : min(first + CHUNK, size)])
 
     def _list(self, name: str, whole: bool = False) -> tuple[int, bytes]:
-        """Return the length that a list's header tells and, if the `whole` is wanted, its pickle."""
+        """The length in a list's header and, if the `whole` is wanted, its pickle."""
+        pickled = b""
         try:
-            with (
-                zipfile.ZipFile(self.path) as archive,
-                archive.open(f"{name}.npy") as member,
-                warnings.catch_warnings(),
-            ):
-                warnings.simplefilter("ignore")  # numpy remarks that a header was written by Python 2
-                version = np.lib.format.read_magic(member)
-                read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[version[0]]
-                shape, _, dtype = read(member)
+            with zipfile.ZipFile(self.path) as archive, archive.open(f"{name}.npy") as member:
                 size = archive.getinfo(f"{name}.npy").file_size
-                pickled = member.read() if whole and size <= LARGEST_MEMBER else b""
-        except Exception as error:  # whatever zipfile and numpy's parser raise on bytes that are no such archive
+                head = member.read(LONGEST_HEADER)
+                header = read_header(head)
+                if header is None:
+                    raise DataError("it ends within its header")
+                if whole and size <= LARGEST_MEMBER:
+                    pickled = head[header.length :] + member.read()
+        except Exception as error:  # whatever zipfile and the parser raise on bytes that are no such archive
             raise DataError(
                 f"{self.path}: expected an npz with the lists {', '.join(OWN_SPLIT)}, cannot read {name} ({error!r})"
             ) from error
-        if not dtype.hasobject or len(shape) != 1 or size > LARGEST_MEMBER:
+        if header.dtype != "object" or len(header.shape) != 1 or header.shape[0] < 0 or size > LARGEST_MEMBER:
             raise DataError(
                 f"{self.path}, {name}: expected object [N] in up to {LARGEST_MEMBER:,} bytes, "
-                f"got {dtype} {list(shape)} in {size:,}"
+                f"got {header.dtype} {list(header.shape)} in {size:,}"
             )
-        return shape[0], pickled
+        return header.shape[0], pickled
 
 
 def strokes_of(offsets: np.ndarray) -> Drawing:

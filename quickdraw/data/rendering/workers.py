@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from quickdraw.data.fetch.official import BYTES_PER_DRAWING
+from quickdraw.data.class_files import BYTES_PER_DRAWING
 from quickdraw.data.rendering.rasterise import rasterise, rasterise_all
 from quickdraw.data.rendering.stroke_files import Chunk, Lines, Offsets
 from quickdraw.errors import DataError, RunError

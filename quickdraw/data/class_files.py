@@ -1,0 +1,264 @@
+"""Class files: found in any spelling, checked by their headers, mapped.
+
+A bitmap file is an `.npy` of uint8 [N, 784]. Its header is text, matched by a pattern: nothing in it is evaluated, so
+whatever it says takes neither memory nor time. A download needs all but the mapping, and no numpy.
+"""
+
+import os
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from quickdraw.data.fetch.official import class_names
+from quickdraw.data.names import CONSOLE_PREFIXES, download_command, fold
+from quickdraw.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PIXELS = 28 * 28
+BYTES_PER_DRAWING = PIXELS
+MOST_NAMED = 10  # missing files, of 345 perhaps
+
+NPY_MAGIC = b"\x93NUMPY"
+LENGTH_BYTES = {b"\1\0": 2, b"\2\0": 4, b"\3\0": 4}  # how long the header's length is, by the format's version
+LONGEST_HEADER = 4096  # numpy writes 80 or 128 bytes
+NUMBER = r"-?(?:0|[1-9]\d{0,17})L?"  # Python 2 wrote 5L
+ENTRY = re.compile(
+    rf"""(?x: [ ]{{0,3}} (?:
+        (?:'descr'|"descr"):         [ ]{{0,3}} (['"])(?P<descr>[^'"\\]{{1,20}})\1 |
+        (?:'fortran_order'|"fortran_order"): [ ]{{0,3}} (?P<fortran_order>True|False) |
+        (?:'shape'|"shape"):         [ ]{{0,3}} \((?P<shape> (?:{NUMBER},[ ]{{0,3}})* (?:{NUMBER})? )\)
+    ) (?:,|(?=[ ]{{0,3}}}})) )""".encode()
+)
+END = re.compile(rb" {0,3}\}[ \n]*")
+DESCRIPTION = re.compile(r"[|<>=]?([biufcO])(\d{0,2})")
+NUMBER_KINDS = {"i": "int", "u": "uint", "f": "float", "c": "complex"}  # followed by their bits
+
+
+@dataclass(frozen=True)
+class Header:
+    """The header of an `.npy` file."""
+
+    length: int  # bytes before the first value
+    dtype: str  # by numpy's name: uint8, object, ...
+    shape: tuple[int, ...]
+    fortran_order: bool
+
+
+def read_header(head: bytes) -> Header | None:
+    """The header in `head`, the beginning of an `.npy` file; None when `head` ends before it does.
+
+    Raises DataError for anything else.
+    """
+    # The magic, the format's version, and the length of the text
+    if not NPY_MAGIC.startswith(head[:6]):
+        raise DataError(f"not an .npy file (it begins with {head[:16]!r})")
+    if len(head) < 8:
+        return None
+    if head[6:8] not in LENGTH_BYTES:
+        raise DataError(f"not an .npy file of a known version (it says {head[6]}.{head[7]})")
+    start = 8 + LENGTH_BYTES[head[6:8]]
+    if len(head) < start:
+        return None
+    length = start + int.from_bytes(head[8:start], "little")
+    if length > LONGEST_HEADER:
+        raise DataError(f"not an .npy file (expected a header of at most {LONGEST_HEADER:,} bytes, got {length:,})")
+    if len(head) < length:
+        return None
+
+    # The text: a literal of a dict with three keys
+    text, place = head[start:length], 1
+    entries: dict[str, str] = {}
+    while entry := ENTRY.match(text, place):
+        key = str(entry.lastgroup)
+        entries[key] = entry[key].decode("latin-1")
+        place = entry.end()
+    whole = text.startswith(b"{") and END.fullmatch(text, place)
+    if not whole or entries.keys() != {"descr", "fortran_order", "shape"}:
+        raise DataError(f"not an .npy file (its header is {text[:60]!r})")
+    shape = tuple(int(number) for number in re.findall(r"-?\d+", entries["shape"]))
+    return Header(length, dtype_name(entries["descr"]), shape, entries["fortran_order"] == "True")
+
+
+def dtype_name(description: str) -> str:
+    """The name that numpy gives to the dtype of a header: `|u1` is uint8."""
+    known = DESCRIPTION.fullmatch(description)
+    if not known:
+        return description
+    kind, size = known.groups()
+    if kind in NUMBER_KINDS:
+        return f"{NUMBER_KINDS[kind]}{8 * int(size or 0)}"
+    return "object" if kind == "O" else "bool"
+
+
+def read_bitmap_header(head: bytes) -> tuple[int, int] | None:
+    """(Bytes of the header, drawings) of a bitmap file that begins with `head`; None when `head` ends too early.
+
+    Raises DataError when it is not the header of a C-ordered uint8 [N, 784].
+    """
+    header = read_header(head)
+    if header is None:
+        return None
+    if (header.dtype, header.shape[1:], header.fortran_order) != ("uint8", (PIXELS,), False) or header.shape[0] < 0:
+        order = " in Fortran order" if header.fortran_order else ""
+        raise DataError(f"expected uint8 [N, {PIXELS}], got {header.dtype} {list(header.shape)}{order}")
+    if header.shape[0] == 0:
+        raise DataError("expected drawings, got none")
+    return header.length, header.shape[0]
+
+
+def write_bitmap_header(length: int, rows: int) -> bytes:
+    """A header of exactly `length` bytes that announces `rows` drawings."""
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({rows}, {PIXELS}), }}"
+    return NPY_MAGIC + b"\x01\x00" + (length - 10).to_bytes(2, "little") + text.ljust(length - 11).encode() + b"\n"
+
+
+def check_bitmap_file(path: Path) -> tuple[int, int]:
+    """(Bytes of the header, drawings) of a bitmap file, of which only the header is read.
+
+    Raises DataError when it is no such file, or its size is not what the header announces.
+    """
+    with path.open("rb") as file:
+        header = read_bitmap_header(file.read(LONGEST_HEADER))
+        size = os.fstat(file.fileno()).st_size
+    if header is None:
+        raise DataError(f"not an .npy file (it ends within its header, after {size:,} bytes)")
+    length, rows = header
+    expected = length + BYTES_PER_DRAWING * rows
+    if size != expected:
+        raise DataError(f"expected {expected:,} bytes for {rows:,} drawings, got {size:,} bytes")
+    return header
+
+
+def count_drawings(path: Path) -> int:
+    """The number of drawings in a bitmap file. Raises DataError as `check_bitmap_file` does."""
+    return check_bitmap_file(path)[1]
+
+
+def check_whole(path: Path, ending: str, *, every_byte: bool) -> None:
+    """Raise DataError when a file of this ending is cut off or something else, as far as it shows by itself.
+
+    `every_byte` takes the time to read the whole of an .npz; the others hold nothing to check their bytes by.
+    """
+    if ending == ".npy":
+        check_bitmap_file(path)
+    elif ending == ".npz":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                broken = archive.testzip() if every_byte else None  # every member carries a CRC
+        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError) as error:
+            raise DataError(f"expected an npz file, got {error}") from error
+        if broken is not None:
+            raise DataError(f"expected an npz file, its member {broken} is damaged")
+    else:
+        with path.open("rb") as file:
+            first = file.read(1)
+            file.seek(-min(path.stat().st_size, 2), 2)
+            last = file.read()
+        if first != b"{" or last.rstrip()[-1:] != b"}":
+            raise DataError("expected lines of JSON, got something else or a part of it")
+
+
+def open_class_file(path: Path) -> "np.ndarray":
+    """The drawings of a bitmap file, uint8 [N, 784], mapped read-only. Raises DataError that names the file."""
+    import numpy as np  # 0.1 s
+
+    try:
+        length, rows = check_bitmap_file(path)
+        mapped = np.memmap(path, dtype=np.uint8, mode="r", offset=length, shape=(rows, PIXELS))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    return np.asarray(mapped)  # indexes 4 times as fast
+
+
+def open_class_files(root: Path, paths: Mapping[str, Path]) -> list["np.ndarray"]:
+    """Map each class's file as `open_class_file` does. Raises one DataError that lists all that are bad."""
+    files, bad, complaints = [], [], []
+    for name, path in paths.items():
+        try:
+            files.append(open_class_file(path))
+        except DataError as error:
+            bad.append(name)
+            complaints.append(str(error))
+    if complaints:
+        raise DataError("; ".join(complaints) + f"\nremove and fetch again: {download_command(bad, root)}")
+    return files
+
+
+def find_class_files(
+    root: Path, classes: Sequence[str], endings: Sequence[str] = (".npy",), kind: str = "bitmap"
+) -> dict[str, Path]:
+    """Each class's file below `root`, of the first of the `endings` that there is.
+
+    Raises one DataError that lists all that are missing, and the command that fetches files of that kind.
+    """
+    either = " or ".join(endings)
+    if not root.is_dir():
+        raise DataError(
+            f"data.root={root}: no such folder; put the classes' {either} files there, or try data=synthetic"
+        )
+    found: dict[str, Path] = {}
+    missing: list[str] = []
+    for name in classes:
+        for ending in endings:
+            path = find_class_file(root, name, ending)
+            if path:
+                found[name] = path
+                break
+        else:
+            missing.append(name)
+    if missing:
+        raise DataError(_missing(root, classes, missing, either, kind))
+    return found
+
+
+def _missing(root: Path, classes: Sequence[str], missing: Sequence[str], either: str, kind: str) -> str:
+    """Say which files are missing, and the command that fetches them."""
+    wanted = ", ".join(f"{root / name}{either}" for name in missing[:MOST_NAMED])
+    wanted_of_download = list(missing)
+    if len(missing) > MOST_NAMED:
+        wanted += f" and {len(missing) - MOST_NAMED} more"
+        if set(classes) == set(class_names()):
+            wanted_of_download = ["--all"]  # which leaves alone what is there
+    return (
+        f"{len(missing)} of {len(classes)} class files are missing: {wanted}\n"
+        f"fetch them: {download_command(wanted_of_download, root, kind)}   (or, without any data: data=synthetic)"
+    )
+
+
+def find_class_file(root: str | Path, name: str, ending: str = ".npy") -> Path | None:
+    """The file in `root` that holds class `name`, whatever its spelling, or None.
+
+    `<name><ending>` wins, then a spelling with the same capitals, then the first one in alphabetical order. Only names
+    are looked at, not contents. Raises DataError when the folder cannot be read.
+    """
+    root = Path(root)
+    spellings = {fold(name), fold(CONSOLE_PREFIXES.get(ending, "") + name)}
+    found = []
+    try:
+        exact = root / f"{name}{ending}"
+        if exact.is_file():
+            return exact
+        for path in root.iterdir():
+            stem, its_ending = path.name[: -len(ending)], path.name[-len(ending) :]
+            if its_ending.casefold() == ending and fold(stem) in spellings and path.is_file():
+                found.append(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DataError(
+            f"{root}: cannot be read ({error.strerror}); choose another folder: data.root=FOLDER"
+        ) from error
+    same_capitals = re.sub(r"[\s_-]", "", name)
+
+    def rank(path: Path) -> tuple[bool, str]:
+        return same_capitals not in re.sub(r"[\s_-]", "", unquote(path.name)), path.name
+
+    return min(found, key=rank, default=None)
