@@ -58,6 +58,7 @@ def train_and_test(
     """Train and test what the configuration describes; return the content of `result.json`."""
     # torch takes 1.2 s, so it is imported only when the settings are good.
     from quickdraw import engine, hardware, seeding
+    from quickdraw.data.dataset import check_dataset
     from quickdraw.data.resident import resident
     from quickdraw.run import provenance, results
     from quickdraw.run.checkpoint import Checkpoints
@@ -70,7 +71,7 @@ def train_and_test(
     if one_of_many:
         update_summary(run.path.parent)
     seeding.seed_everything(config["seed"])
-    data = build(config, "data")
+    data = check_dataset(build(config, "data"))
     log.info("%s; on %s, threads=%d, %s", data, config["device"], config["threads"], config["trainer"]["precision"])
     net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
     optimizer = build(config, "optimizer", net.parameters())

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from quickdraw.data.batches import Batches
-from quickdraw.data.resident import ResidentBatches, resident
+from quickdraw.data.resident import on_device, resident
 from quickdraw.errors import DataError
 
 SIZES = (5, 1, 9, 4)
@@ -127,7 +127,7 @@ def test_other_arrays_are_refused_in_a_line(images: np.ndarray, labels: list[flo
 @pytest.mark.parametrize("balance", [False, True])
 def test_a_device_that_holds_the_drawings_serves_the_same_batches(batches: Batches, balance: bool) -> None:
     batches.balance = balance
-    there = ResidentBatches(batches, "cpu")
+    there = on_device(batches, "cpu")
     for served, expected in ((there, batches), (there.epoch(3, 1, start=1), batches.epoch(3, 1, start=1))):
         pairs = list(zip(served, expected, strict=True))
         assert pairs
@@ -138,7 +138,7 @@ def test_a_device_that_holds_the_drawings_serves_the_same_batches(batches: Batch
 def test_a_device_that_holds_drawings_from_arrays_serves_them_in_their_order() -> None:
     images = np.random.default_rng(0).integers(0, 256, (9, 28, 28), dtype=np.uint8)
     batches = Batches.from_arrays(images, [2, 0, 1, 2, 2, 0, 1, 0, 2], batch_size=4)
-    for ours, theirs in zip(ResidentBatches(batches, "cpu"), batches, strict=True):
+    for ours, theirs in zip(on_device(batches, "cpu"), batches, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
 
 

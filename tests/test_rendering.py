@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.data.dataset import Dataset
 from quickdraw.data.doodles import draw
 from quickdraw.data.names import DEFAULT_CLASSES
 from quickdraw.data.rendering import render, stroke_files, workers
@@ -59,7 +60,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return noted
 
 
-def files(data: Bitmaps) -> list[np.ndarray]:
+def files(data: Dataset) -> list[np.ndarray]:
     return list(data.train.files)
 
 
@@ -117,6 +118,20 @@ def test_own_split_is_the_files_own(root: Path, opened: Callable[..., Strokes]) 
     assert opened(own_split=True, limit_per_class=20).counts() == {
         "train": 28, "val": 6, "test": 6, "total": 40, "copies": 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("limit", "sizes"), [(25, (18, 4, 4)), (12, (9, 2, 2)), (20, (14, 3, 3))])
+def test_of_an_own_split_a_limit_takes_shares_rounded_up(
+    root: Path, opened: Callable[..., Strokes], limit: int, sizes: tuple[int, ...]
+) -> None:
+    write_sketchrnn(root / "cat.npz", [offsets_of(each) for each in DRAWINGS["cat"]], SIZES)
+    data = opened(own_split=True, limit_per_class=limit)
+    counts = data.counts()
+    assert tuple(counts[split] for split in ("train", "val", "test")) == tuple(2 * size for size in sizes)
+    starts = (0, 28, 34)
+    rows = np.concatenate([np.arange(start, start + size) for start, size in zip(starts, sizes, strict=True)])
+    for file, images in zip(files(data), IMAGES.values(), strict=True):
+        np.testing.assert_array_equal(file, images[rows])
 
 
 def test_a_copy_leaves_its_own_split_for_that_of_the_first(root: Path, opened: Callable[..., Strokes]) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from quickdraw.analysis.comparison import description
-from quickdraw.data.class_files import BYTES_PER_DRAWING, open_class_file
+from quickdraw.data.class_files import open_class_file
+from quickdraw.data.drawings import Drawings
 from quickdraw.errors import DataError
 from quickdraw.run.listing import Run
 
@@ -38,15 +39,11 @@ def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:
     files = [open_class_file(path) for path in found.values() if path]
     if isinstance(limit, int):
         files = [file[:limit] for file in files]
-    starts = np.cumsum([0, *map(len, files)])
-    rows = index - starts[label]
-    total = known.get("drawings", {}).get("total", starts[-1])
-    if total != starts[-1] or (rows < 0).any() or (index >= starts[label + 1]).any():
-        raise DataError(f"the files hold {starts[-1]:,} drawings, and the run saw {total:,}")
-    images = np.empty((len(index), BYTES_PER_DRAWING), np.uint8)
-    for place, (kind, row) in enumerate(zip(label.tolist(), rows.tolist(), strict=True)):
-        images[place] = files[kind][row]
-    return images
+    drawings = Drawings(files)
+    total = known.get("drawings", {}).get("total", len(drawings))
+    if total != len(drawings) or not np.array_equal(drawings.labels(index), label):
+        raise DataError(f"the files hold {len(drawings):,} drawings, and the run saw {total:,}")
+    return drawings[index]
 
 
 def known_files(cache: Path) -> dict[str, Path]:

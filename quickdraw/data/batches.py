@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from quickdraw.data.drawings import Drawings
 from quickdraw.errors import DataError
 from quickdraw.seeding import shuffled
 
@@ -21,22 +22,21 @@ from quickdraw.seeding import shuffled
 class Batches:
     """Drawings out of some mapped files, in batches of `batch_size` (the last one may be smaller).
 
-    `files` are uint8 [n, 784], one a class; `indices` [N] count through all of them in order. A batch is
-    (images float32 [B, 1, 28, 28] in [0, 1], labels int64 [B]). With `balance` a training epoch draws every class
+    `files` are uint8 [n, 784], one a class, or the `Drawings` in them; `indices` [N] count through all of them. A batch
+    is (images float32 [B, 1, 28, 28] in [0, 1], labels int64 [B]). With `balance` a training epoch draws every class
     equally often; `augment` says how strongly training is to move them (`quickdraw.data.augment`), which is done where
     the network is and not here.
     """
 
     def __init__(
         self,
-        files: Sequence[np.ndarray],
+        files: Sequence[np.ndarray] | Drawings,
         indices: np.ndarray,
         batch_size: int,
         balance: bool = False,
         augment: float = 0.0,
     ) -> None:
-        self.files = files
-        self.starts = np.cumsum([0, *map(len, files)])
+        self.drawings = files if isinstance(files, Drawings) else Drawings(files)
         self.indices = indices
         self.batch_size = batch_size
         self.balance = balance
@@ -56,18 +56,23 @@ class Batches:
                 "leave the pixels 0 to 255, each batch is scaled to [0, 1] as it is served"
             )
         if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1] or labels.min(initial=0) < 0:
-            raise DataError(
-                f"expected {len(images)} labels, whole numbers from 0 on, got {labels.dtype} {list(labels.shape)}"
-                + (f", one of them {labels.min()}" if labels.dtype.kind == "i" and labels.min(initial=0) < 0 else "")
-            )
+            got = f"{labels.dtype} {list(labels.shape)}"
+            if labels.dtype.kind == "i" and labels.min(initial=0) < 0:
+                got += f", one of them {labels.min()}"
+            raise DataError(f"expected {len(images)} labels, whole numbers from 0 on, got {got}")
         order = np.argsort(labels, kind="stable")  # a file holds one class, so the drawings are sorted into files
         counts = np.bincount(labels)
         places = np.empty(len(order), dtype=np.uint32)
         places[order] = np.arange(len(order))
         return cls(np.split(images.reshape(-1, 784)[order], np.cumsum(counts)[:-1]), places, batch_size)
 
+    @property
+    def files(self) -> Sequence[np.ndarray]:
+        """The files that the drawings lie in, uint8 [n, 784] each."""
+        return self.drawings.files
+
     def __len__(self) -> int:
-        """Return the number of batches in one pass."""
+        """The number of batches in one pass."""
         return math.ceil(len(self.indices) / self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -80,38 +85,30 @@ class Batches:
         With `balance`, as many drawings, but of each class the same number.
         """
         if self.balance:
-            return self._serve(balanced(self.indices, self.starts, seed, epoch), start)
+            return self._serve(balanced(self.indices, self.drawings.starts, seed, epoch), start)
         return self._serve(shuffled(self.indices, seed, epoch), start)
 
     def labels(self) -> np.ndarray:
-        """Return the label of each drawing in order, int64 [N]."""
-        return self._labels(self.indices)
+        """The label of each drawing in order, int64 [N]."""
+        return self.drawings.labels(self.indices)
 
     def take(self, positions: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Return the drawings at these positions of the split, as one batch."""
-        return self._gather(self.indices[positions])
+        """The drawings at these positions of the split, as one batch."""
+        return self._gather(self.drawings.places(self.indices[positions]))
 
     def _serve(self, indices: np.ndarray, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+        places = self.drawings.places(indices)
         for first in range(start * self.batch_size, len(indices), self.batch_size):
-            yield self._gather(indices[first : first + self.batch_size])
+            yield self._gather(places[first : first + self.batch_size])
 
-    def _labels(self, indices: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self.starts, indices, side="right") - 1
-
-    def _gather(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
-        labels = self._labels(indices)
-        images = torch.from_numpy(self._pixels(indices, labels)).view(-1, 1, 28, 28).float().div_(255)
-        return images, torch.from_numpy(labels)
-
-    def _pixels(self, indices: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        pixels = np.empty((len(indices), 28 * 28), dtype=np.uint8)
-        for i, (label, row) in enumerate(zip(labels.tolist(), (indices - self.starts[labels]).tolist(), strict=True)):
-            pixels[i] = self.files[label][row]
-        return pixels
+    def _gather(self, places: Any) -> tuple[Tensor, Tensor]:
+        pixels, labels = self.drawings.gather(places)
+        images = torch.as_tensor(pixels).view(-1, 1, 28, 28).float().div_(255)
+        return images, torch.as_tensor(labels)
 
 
 def balanced(indices: np.ndarray, starts: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-    """Return N indices in the order of that epoch, of each class equally many, give or take one.
+    """N indices in the order of that epoch, of each class equally many, give or take one.
 
     `indices` [N] ascend, and those of class k lie between starts[k] and starts[k + 1]. A class with fewer drawings than
     its share gives each of them equally often, give or take one; a class with more gives others in every epoch.

@@ -140,6 +140,15 @@ def count_drawings(path: Path) -> int:
     return check_bitmap_file(path)[1]
 
 
+def is_whole(path: Path) -> bool:
+    """Whether there is such a file, and it is a bitmap file of the size that its header announces."""
+    try:
+        check_bitmap_file(path)
+    except (OSError, DataError):
+        return False
+    return True
+
+
 def check_whole(path: Path, ending: str, *, every_byte: bool) -> None:
     """Raise DataError when a file of this ending is cut off or something else, as far as it shows by itself.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from quickdraw.data.drawings import Drawings
 from quickdraw.errors import DataError
 from quickdraw.files import atomic_write
 
@@ -83,10 +84,10 @@ def split(
     the first one. Raises DataError for a class with fewer than LEAST_PER_CLASS different drawings.
     """
     later, earlier = identical(rows)
-    different = np.ones(sum(map(len, rows)), dtype=bool)
+    drawings = Drawings(rows)
+    different = np.ones(len(drawings), dtype=bool)
     different[later] = False
-    starts = np.cumsum([0, *map(len, rows)])
-    counts = [np.count_nonzero(different[start:end]) for start, end in pairwise(starts)]
+    counts = [np.count_nonzero(different[start:end]) for start, end in pairwise(drawings.starts)]
     few = [f"'{name}' has {n}" for name, n in zip(classes, counts, strict=True) if n < LEAST_PER_CLASS]
     if few:
         raise DataError(
@@ -157,15 +158,14 @@ def identical(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     ascending = np.sort(hashes)
     shared = np.unique(ascending[1:][ascending[1:] == ascending[:-1]])
     del ascending
-    starts = np.cumsum([0, *map(len, rows)])
+    drawings = Drawings(rows)
     first: dict[bytes, int] = {}
     later, earlier = [], []
     for begin in range(0, len(hashes) if len(shared) else 0, PIECE):
         piece = hashes[begin : begin + PIECE]
         found = shared[np.minimum(np.searchsorted(shared, piece), len(shared) - 1)] == piece
         for index in (np.flatnonzero(found) + begin).tolist():  # ascending, so the first one is met first
-            label = int(np.searchsorted(starts, index, side="right")) - 1
-            same = first.setdefault(rows[label][index - starts[label]].tobytes(), index)
+            same = first.setdefault(drawings[np.array([index])].tobytes(), index)
             if same != index:
                 later.append(index)
                 earlier.append(same)

@@ -4,22 +4,22 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.class_files import find_class_files, open_class_files
+from quickdraw.data.dataset import FileDataset
 from quickdraw.data.fetch.official import expand_classes
 from quickdraw.data.names import DEFAULT_CLASSES
 from quickdraw.data.rendering.rasterise import rasterise, rasterise_all
 from quickdraw.data.rendering.render import rendered
-from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn
+from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn, StrokeFile
 
 __all__ = ["Strokes", "rasterise", "rasterise_all"]
 
 
-class Strokes(Bitmaps):
+class Strokes(FileDataset):
     """The drawings of some classes out of `<class>.ndjson` (simplified) or `<class>.npz` (sketchrnn), in any mix.
 
     Where `root` holds both of a class, the .ndjson is taken. `recognized_only` leaves out what the game did not
-    recognise, which only an .ndjson tells. `own_split` keeps sketchrnn's own train, valid and test (all files must be
+    recognise, which only an .ndjson says. `own_split` keeps sketchrnn's own train, valid and test (all files must be
     .npz then), from each of which `limit_per_class` takes its share. The rest is as in Bitmaps. The rendered drawings
     are kept in the folder `cache` (784 bytes each); what stops the rendering costs a second of it.
 
@@ -39,15 +39,30 @@ class Strokes(Bitmaps):
         augment: float = 0.0,
         cache: str | os.PathLike[str] = "outputs/.cache",
     ) -> None:
-        self.classes = expand_classes(classes)
-        endings, kind = ((".npz",), "sketchrnn") if own_split else ((".ndjson", ".npz"), "simplified")
-        sources = [
-            SketchRnn(path, limit_per_class, own_split)
-            if path.suffix.casefold() == ".npz"
-            else Simplified(path, limit_per_class, recognized_only)
-            for path in find_class_files(Path(root), self.classes, endings, kind).values()
-        ]
-        paths = dict(zip(self.classes, rendered(sources, limit_per_class, Path(cache)), strict=True))
-        own = [source.sizes for source in sources if isinstance(source, SketchRnn)] if own_split else None
-        rows = open_class_files(Path(root), paths)
-        self._divide(rows, paths, batch_size, split_seed, balance, augment, Path(cache), own)
+        names = expand_classes(classes)
+        if own_split:
+            found = find_class_files(Path(root), names, (".npz",), "sketchrnn")
+        else:
+            found = find_class_files(Path(root), names, (".ndjson", ".npz"), "simplified")
+        sources: list[StrokeFile] = []
+        own_sizes = []
+        for path in found.values():
+            if path.suffix.casefold() == ".npz":
+                sketchrnn = SketchRnn(path, limit_per_class, own_split)
+                sources.append(sketchrnn)
+                own_sizes.append(sketchrnn.sizes)
+            else:
+                sources.append(Simplified(path, limit_per_class, recognized_only))
+        # The shares of an own split are rounded up, so together they may be one or two more than the limit.
+        limit = None if own_split else limit_per_class
+        paths = dict(zip(names, rendered(sources, limit, Path(cache)), strict=True))
+        super().__init__(
+            paths,
+            open_class_files(Path(root), paths),
+            batch_size=batch_size,
+            split_seed=split_seed,
+            balance=balance,
+            augment=augment,
+            cache=cache,
+            own_sizes=own_sizes if own_split else None,
+        )

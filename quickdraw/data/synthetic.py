@@ -10,6 +10,7 @@ import numpy as np
 
 from quickdraw.data import doodles
 from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.data.class_files import is_whole
 from quickdraw.data.names import DEFAULT_CLASSES
 from quickdraw.files import atomic_write
 
@@ -36,10 +37,11 @@ class Synthetic(Bitmaps):
     ) -> None:
         root = Path(cache) / f"synthetic-{program()}-{seed}-{per_class}"
         root.mkdir(parents=True, exist_ok=True)
-        classes = list(doodles.DOODLES) if classes == "all" else classes
+        if classes == "all":
+            classes = list(doodles.DOODLES)
         for name in classes:
             path = root / f"{name}.npy"
-            if not path.exists():
+            if not is_whole(path):
                 buffer = io.BytesIO()
                 np.save(buffer, doodles.draw_class(name, per_class, seed))
                 atomic_write(path, buffer.getvalue())

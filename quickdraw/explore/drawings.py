@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from quickdraw.data.class_files import find_class_file, open_class_file
+from quickdraw.data.drawings import Drawings
 from quickdraw.data.names import DEFAULT_CLASSES
 
 PIECE = 16_384  # drawings copied at once: 13 MB
@@ -50,11 +51,7 @@ def file_table(paths: Mapping[str, Path]) -> pd.DataFrame:
 
 def pick(files: Sequence[np.ndarray], indices: Sequence[int] | np.ndarray) -> np.ndarray:
     """Return the drawings at these places, counted through all files in order: uint8 [len(indices), 784]."""
-    starts = np.cumsum([0, *map(len, files)])
-    indices = np.asarray(indices, dtype=np.int64)
-    labels = np.searchsorted(starts, indices, side="right") - 1
-    rows = [files[label][index - starts[label]] for label, index in zip(labels, indices, strict=True)]
-    return np.stack(rows) if rows else np.empty((0, 784), np.uint8)
+    return Drawings(files)[np.asarray(indices, dtype=np.int64)]
 
 
 def some_of_each(files: Sequence[np.ndarray], count: int, seed: int = 0) -> list[np.ndarray]:
@@ -133,9 +130,10 @@ def nearest(files: Sequence[np.ndarray], most: int = 8000, seed: int = 0) -> Nea
     pixel off is still the same. Likeness is the Jaccard index: cells black in both, of those black in either. All pairs
     are counted exactly, in blocks: 8,000 drawings take a second on one core, and 60 MB.
     """
-    starts = np.cumsum([0, *map(len, files)])
-    index = np.sort(np.random.default_rng(seed).choice(starts[-1], min(most, starts[-1]), replace=False))
-    black = coarse(pick(files, index))
+    drawings = Drawings(files)
+    count = min(most, len(drawings))
+    index = np.sort(np.random.default_rng(seed).choice(len(drawings), count, replace=False))
+    black = coarse(drawings[index])
     area = black.sum(axis=1)
     other, likeness = np.empty(len(index), dtype=np.int64), np.empty(len(index), dtype=np.float32)
     for start in range(0, len(index), BLOCK):
@@ -146,7 +144,7 @@ def nearest(files: Sequence[np.ndarray], most: int = 8000, seed: int = 0) -> Nea
         jaccard /= np.maximum(either, 1, out=either)  # two empty sheets share nothing
         jaccard[np.arange(len(jaccard)), np.arange(start, start + len(jaccard))] = -1  # not with itself
         other[here], likeness[here] = jaccard.argmax(axis=1), jaccard.max(axis=1)
-    label = np.searchsorted(starts, index, side="right") - 1
+    label = drawings.labels(index)
     return Nearest(index, index[other], likeness, label, label[other])
 
 

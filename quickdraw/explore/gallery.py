@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from quickdraw.data.drawings import Drawings
 from quickdraw.explore.drawings import pick
 from quickdraw.plotting import figure, sheet
 
@@ -41,7 +42,7 @@ def mosaic(rows: Mapping[str, np.ndarray | Sequence[np.ndarray]], title: str = "
 def pairs(files: Sequence[np.ndarray], places: np.ndarray, classes: Sequence[str]) -> Figure:
     """Return a sheet of pairs of drawings [k, 2], as `Nearest.pairs` returns them: one above the other, with labels."""
     flat = places.T.ravel()
-    labels = np.searchsorted(np.cumsum([len(file) for file in files]), flat, side="right")
+    labels = Drawings(files).labels(flat)
     return sheet(pick(files, flat), [classes[label] for label in labels], columns=max(1, len(places)))
 
 

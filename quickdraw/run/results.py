@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from quickdraw import hardware
-from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.data.dataset import Dataset
 from quickdraw.metrics import lower_is_better
 from quickdraw.predictions import Predictions
 from quickdraw.settings import encoded
@@ -15,7 +15,7 @@ from quickdraw.state import Record
 
 
 def summarise(
-    config: Mapping[str, Any], data: Bitmaps, net: nn.Module, history: Sequence[Record], tested: Predictions
+    config: Mapping[str, Any], data: Dataset, net: nn.Module, history: Sequence[Record], tested: Predictions
 ) -> dict[str, Any]:
     """Return the content of `result.json`, of the best epoch's weights in `net` and what it says of the test split."""
     monitor = config["trainer"]["monitor"]
@@ -41,7 +41,7 @@ def summarise(
 
 
 def describe_weights(
-    config: Mapping[str, Any], data: Bitmaps, result: Mapping[str, Any], environment: Mapping[str, Any]
+    config: Mapping[str, Any], data: Dataset, result: Mapping[str, Any], environment: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return what `<exp_name>_net.json` says beside the contract of input and output."""
     return {

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from quickdraw.data.batches import Batches
-from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.data.dataset import Dataset
 from quickdraw.files import atomic_write
 from quickdraw.predictions import Predictions
 from quickdraw.progress import describe
@@ -83,7 +83,7 @@ class Tracker:
     def finish(
         self,
         net: nn.Module,
-        data: Bitmaps,
+        data: Dataset,
         settings: Mapping[str, Any],
         result: Mapping[str, Any],
         tested: Predictions,
@@ -129,7 +129,7 @@ class Tracker:
             traced = torch.jit.trace(net, images[:1], check_trace=False)  # the check takes ten times as long
             self.writer.add_graph(traced, images[:1])
 
-    def _charts(self, net: nn.Module, data: Bitmaps, tested: Predictions, epoch: int) -> None:
+    def _charts(self, net: nn.Module, data: Dataset, tested: Predictions, epoch: int) -> None:
         """Log what the network learnt, as pictures."""
         from quickdraw import plotting  # matplotlib: 0.3 s
         from quickdraw.run import charts  # matplotlib: 0.3 s

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from quickdraw.data.class_files import count_drawings, write_bitmap_header
+from quickdraw.data.class_files import is_whole, write_bitmap_header
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.data.rendering.stroke_files import CHUNK, Chunk, StrokeFile
 from quickdraw.data.rendering.workers import workers
@@ -52,14 +52,6 @@ def key(file: StrokeFile, cache: Path) -> str:
     program = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in PROGRAM]
     text = json.dumps([fingerprint(file.path, cache), file.options, program])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def is_whole(path: Path) -> bool:
-    try:
-        count_drawings(path)
-    except (OSError, DataError):
-        return False
-    return True
 
 
 def take_turn(folder: Path) -> AbstractContextManager[Any]:
