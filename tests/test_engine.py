@@ -20,7 +20,7 @@ from quickdraw.model.convnet import ConvNet
 from quickdraw.run.checkpoint import decode, encode
 from quickdraw.schedule import one_cycle
 from quickdraw.seeding import seed_step
-from quickdraw.state import Record, Saved
+from quickdraw.state import EpochRecord, Snapshot
 
 Weights = dict[str, Tensor]
 Optimizer = Callable[..., torch.optim.Optimizer]
@@ -69,19 +69,23 @@ class Watched:
         self.epochs: list[Weights] = []
         self.modes: list[bool] = []
         self.saves: dict[int, bytes] = {}
-        self.history: list[Record] = []
+        self.history: list[EpochRecord] = []
         defaults = {"epochs": 2, "progress": False, "save": self.save, "on_epoch": self.on_epoch}
         self.history = engine.train(net, make_optimizer(net.parameters()), *batches, **(defaults | settings))
 
-    def on_epoch(self, record: Record) -> None:
+    def on_epoch(self, record: EpochRecord) -> None:
         self.epochs.append(weights(self.net))
         self.modes.append(self.net.training)
 
-    def save(self, step: int, saved: Saved) -> None:
-        self.saves[step] = encode(*saved)
+    def save(self, step: int, snapshot: Snapshot) -> None:
+        self.saves[step] = encode(snapshot.tensors, snapshot.values)
 
 
-def without_times(history: list[Record]) -> list[Record]:
+def saved(data: bytes) -> Snapshot:
+    return Snapshot(*decode(data))
+
+
+def without_times(history: list[EpochRecord]) -> list[EpochRecord]:
     return [{key: value for key, value in record.items() if not key.endswith("_s")} for record in history]
 
 
@@ -148,7 +152,7 @@ def test_the_networks_mode_is_restored_after_validation(train_batches: Batches, 
 
 def test_validating_and_logging_change_no_weight(train_batches: Batches, val_batches: Batches) -> None:
     class Restless(Watched):
-        def on_epoch(self, record: Record) -> None:
+        def on_epoch(self, record: EpochRecord) -> None:
             super().on_epoch(record)
             torch.rand(3)
 
@@ -258,7 +262,7 @@ def test_training_continued_from_any_step_ends_with_the_same_bits(
     whole = Watched(network(), make_optimizer, train_batches, val_batches, **settings)
     assert list(whole.saves) == list(range(1, 13))
     for step, data in whole.saves.items():
-        rest = Watched(network(seed=1), make_optimizer, train_batches, val_batches, saved=decode(data), **settings)
+        rest = Watched(network(seed=1), make_optimizer, train_batches, val_batches, resume_from=saved(data), **settings)
         assert same(weights(rest.net), weights(whole.net)), step
         assert without_times(rest.history) == without_times(whole.history), step
         assert len(rest.epochs) == 3 - min(2, (step - 1) // 4) - (step == 12), step
@@ -270,7 +274,7 @@ def test_a_state_is_the_same_bits_whether_training_was_continued_or_not(
     settings = {"checkpoint_every_s": 0}
     whole = Watched(network(), OPTIMIZERS["adamw"], train_batches, val_batches, **settings)
     rest = Watched(
-        network(1), OPTIMIZERS["adamw"], train_batches, val_batches, saved=decode(whole.saves[3]), **settings
+        network(1), OPTIMIZERS["adamw"], train_batches, val_batches, resume_from=saved(whole.saves[3]), **settings
     )
     tensors, _ = decode(whole.saves[6])
     again, _ = decode(rest.saves[6])
@@ -304,12 +308,12 @@ def test_a_stop_signal_finishes_the_step_saves_and_raises(
             epochs=2,
             progress=False,
             on_epoch=lambda record: None,
-            save=lambda step, saved: saves.update({step: encode(*saved)}),
+            save=lambda step, snapshot: saves.update({step: encode(snapshot.tensors, snapshot.values)}),
             stop_signal=lambda: signal.SIGTERM if batches.served >= at_step else None,
         )
     assert stopped.value.signal_number == signal.SIGTERM
     assert list(saves) == [at_step]
-    rest = Watched(network(1), OPTIMIZERS["adamw"], train_batches, val_batches, saved=decode(saves[at_step]))
+    rest = Watched(network(1), OPTIMIZERS["adamw"], train_batches, val_batches, resume_from=saved(saves[at_step]))
     assert same(weights(rest.net), weights(whole.net))
 
 
