@@ -63,29 +63,35 @@ def train_and_test(
     from quickdraw.run import provenance, results
     from quickdraw.run.checkpoint import Checkpoints
     from quickdraw.run.tracking import Tracker
-    from quickdraw.run.weights import write_weights
+    from quickdraw.run.weights import describe_weights
+    from quickdraw.weights_file import write_weights
 
+    # From here on status.json says that the run is running, and with which settings.
     settings.check_arguments(config)
-    hardware.settle(config, one_of_many)
+    hardware.resolve_auto(config, one_of_many)
     run.begin(config, [*overrides, f"threads={config['threads']}"], machine=hardware.describe())
     if one_of_many:
         update_summary(run.path.parent)
+
+    # What the configuration names: drawings, network, optimizer.
     seeding.seed_everything(config["seed"])
     data = check_dataset(build(config, "data"))
     log.info("%s; on %s, threads=%d, %s", data, config["device"], config["threads"], config["trainer"]["precision"])
     net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
     optimizer = build(config, "optimizer", net.parameters())
 
+    # Where the run stood, if it is continued.
     environment = hardware.environment(config)
     checkpoints = Checkpoints(run, {"fingerprints": data.fingerprints, "environment": environment})
-    saved = checkpoints.load()
+    snapshot = checkpoints.load()
     provenance.record(run, environment, data.fingerprints)
-    tracker = Tracker(run, saved)
+    tracker = Tracker(run, snapshot)
 
     def on_epoch(record: dict[str, Any]) -> None:
         tracker.epoch(record)
         channel.ask_to_go_on()
 
+    # Training, which a signal may end after any step.
     with stop.politely():
         history = instantiate(config["trainer"], _convert_="all")(
             net,
@@ -95,21 +101,23 @@ def train_and_test(
             seed=config["seed"],
             on_epoch=on_epoch,
             save=checkpoints.save,
-            saved=saved,
+            resume_from=snapshot,
             stop_signal=stop,
         )
+
+    # The test split, with the best weights: looked at once. result.json is the last file.
     tested = engine.predict(net, data.test)
     tested.write(run.path / "predictions.npz")
     result = results.summarise(config, data, net, history, tested)
     tracker.finish(net, data, settings.flatten(config), result, tested)
     weights = run.path / "weights" / f"{config['exp_name']}_net.pth"
-    write_weights(weights, net, results.describe_weights(config, data, result, environment))
-    told = provenance.compare(run, config["rerun"]) if config["rerun"] else ""
+    write_weights(weights, net, describe_weights(config, data, result, environment))
+    comparison = provenance.compare(run, config["rerun"]) if config["rerun"] else ""
     run.complete(result)
     log.info("test accuracy %.4f, with the weights of epoch %d", result["test_accuracy"], result["best_epoch"])
     log.info("weights: %s\nlook at it: tensorboard --logdir outputs", weights)
-    if told:
-        log.info("%s", told)
+    if comparison:
+        log.info("%s", comparison)
     return result
 
 

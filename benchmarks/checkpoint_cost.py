@@ -23,10 +23,12 @@ import torch
 from quickdraw import engine, hardware
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.files import atomic_write
+from quickdraw.learning_rate import LearningRate
 from quickdraw.model.convnet import ConvNet
 from quickdraw.run.checkpoint import Checkpoints, encode
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.tracking import Tracker
+from quickdraw.schedule import constant
 from quickdraw.seeding import seed_everything
 from quickdraw.state import State
 
@@ -81,16 +83,16 @@ try:
     )
     epoch_s, record = history[0]["train_s"], history[0]
 
-    state = State(net, optimizer, len(data.train))
-    state.at.history = history * 20
-    saved = state.collect()
-    encoded = encode(saved[0], saved[1])
-    steps = len(data.train)
+    state = State(net, optimizer, len(data.train), len(data.train.indices))
+    state.position.history, state.position.step = history * 20, state.steps
+    rate = LearningRate(optimizer, constant, len(data.train))
+    snapshot = state.snapshot()
+    encoded = encode(snapshot.tensors, snapshot.values)
     parts_ms = {
         "collect the state, check that the losses are finite": median_ms(
-            lambda: (engine.check_finite(state.losses, 0, lambda step: 0.0), state.collect())
+            lambda: (state.check_finite(rate), state.snapshot())
         ),
-        f"encode and digest {len(encoded) / 1e6:.2f} MB": median_ms(lambda: encode(*saved)),
+        f"encode and digest {len(encoded) / 1e6:.2f} MB": median_ms(lambda: encode(snapshot.tensors, snapshot.values)),
         "write, flush, rename, flush the folder": median_ms(lambda: atomic_write(folder / "file", encoded)),
         "status.json": median_ms(lambda: run.update(step=0)),
     }

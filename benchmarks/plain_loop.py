@@ -35,12 +35,13 @@ def network(classes: int, dropout_rate: float) -> nn.Module:
     )
 
 
-def evaluate(net: nn.Module, loader: DataLoader) -> float:
+def evaluate(net: nn.Module, loader: DataLoader, device: str) -> float:
     """Accuracy, batch by batch."""
     net.eval()
     correct = total = 0
     with torch.no_grad():
         for images, labels in loader:
+            images, labels = images.to(device), labels.to(device)
             correct += (net(images).argmax(1) == labels).sum().item()
             total += len(labels)
     return correct / total
@@ -99,9 +100,9 @@ def main() -> None:
                 break
         train_s += time.perf_counter() - begin
         if not arguments.max_steps:
-            val_accuracy.append(evaluate(net, loaders[1]))
+            val_accuracy.append(evaluate(net, loaders[1], arguments.device))
     begin = time.perf_counter()
-    test_accuracy = evaluate(net, loaders[2])
+    test_accuracy = evaluate(net, loaders[2], arguments.device)
     print(
         json.dumps(
             {

@@ -23,7 +23,7 @@ class NotYet(ModuleType):
 
     @staticmethod
     def disable(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
-        """Return the function: it is not compiled anyway."""
+        """The function itself: it is not compiled anyway."""
         return function
 
     def __getattr__(self, name: str) -> Any:

@@ -67,7 +67,7 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
     `settings` are those of `read_settings`. Raises WeightsError for what is no run, DataError for what are no drawings
     of its classes.
     """
-    from quickdraw import engine, hardware
+    from quickdraw import engine, hardware, metrics
     from quickdraw.data.batches import Batches
     from quickdraw.data.fingerprint import fingerprint
     from quickdraw.run.weights import load_network
@@ -85,8 +85,7 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
     accuracy = predictions.class_accuracy(len(classes)).tolist()
     return {
         "drawings": len(batches.indices),
-        **predictions.scores(),
-        "calibration_error": predictions.calibration_error(),
+        **metrics.final_scores(predictions),
         "class_accuracy": dict(zip(classes, (None if math.isnan(each) else each for each in accuracy), strict=True)),
         "class_drawings": dict(zip(classes, counts.sum(axis=1).tolist(), strict=True)),
         "mistaken_for": {

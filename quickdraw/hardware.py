@@ -1,26 +1,31 @@
-"""What the run computes on: device, threads and precision, each resolved from `auto`, and what is recorded of them.
+"""The device, the threads and the precision of a run, each resolved from `auto`, and what is recorded of them.
 
 torch costs over a second and is imported where it is used: the parent of a sweep counts cores without it.
 """
 
 import contextlib
 import ctypes
+import math
 import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from quickdraw import compiler
 from quickdraw.errors import ConfigError
+from quickdraw.settings import differences
 
 IMPORTED = time.monotonic()
-PACKAGES = ("torch", "numpy", "scikit-learn", "hydra-core", "omegaconf", "tensorboard", "safetensors")
+PACKAGES = ("torch", "torchvision", "numpy", "hydra-core", "omegaconf")  # those that can change a result
+CGROUPS = Path("/sys/fs/cgroup")
+CGROUP_OF_PROCESS = Path("/proc/self/cgroup")
 
 
-def settle(config: dict[str, Any], one_of_many: bool) -> None:
+def resolve_auto(config: dict[str, Any], one_of_many: bool) -> None:
     """Replace each `auto` in the configuration by what it means here, and set torch up for it."""
     import torch
 
@@ -45,20 +50,32 @@ def keep_memory() -> None:
 
 
 def environment(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what decides the bits of a result beside the configuration and the data."""
+    """All that decides the bits of a result beside the configuration and the data."""
     import torch
 
+    gpu = None
+    if config["device"].startswith("cuda"):
+        gpu = torch.cuda.get_device_name(config["device"])
     return {
         "device": config["device"],
         "threads": config["threads"],
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
-        "gpu": torch.cuda.get_device_name() if config["device"].startswith("cuda") else None,
+        "gpu": gpu,
         "versions": versions(),
     }
 
 
+def environment_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The differences between two environments, each as a text.
+
+    A package that only one of them recorded is no difference: which ones are recorded changes with this program.
+    """
+    packages = before.get("versions", {}).keys() ^ after.get("versions", {}).keys()
+    return differences(before, after, ignored={f"versions.{package}" for package in packages})
+
+
 def resolve_device(device: str) -> str:
-    """Return `cuda`, `mps` or `cpu` for `auto`, in that order; raises ConfigError for a device that is not there."""
+    """`cuda`, `mps` or `cpu` for `auto`, in that order; raises ConfigError for a device that is not there."""
     import torch
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -71,36 +88,82 @@ def resolve_device(device: str) -> str:
 
 
 def resolve_threads(threads: int | str, one_of_many: bool) -> int:
-    """Return the number of threads for `auto`: 1 for a job of a sweep, else all cores this process may use."""
+    """The number of threads for `auto`: 1 for a job of a sweep, otherwise all cores that this process may use."""
     if isinstance(threads, int):
         return threads
     return 1 if one_of_many else usable_cores()
 
 
 def usable_cores() -> int:
-    """Return the number of cores this process may use, which a container or taskset makes less than all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The number of cores that this process may use: taskset, or a container's quota, makes it less than all."""
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    return min([cores, *quotas()])
+
+
+def quotas() -> Iterator[int]:
+    """Yield each limit on this process's CPU time as the cores it fills, rounded up; only Linux has them.
+
+    Both versions of control groups are asked, for the process's own group and those above it.
+    """
+    with contextlib.suppress(OSError):
+        for line in CGROUP_OF_PROCESS.read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers == "":
+                root = CGROUPS
+            elif "cpu" in controllers.split(","):
+                root = CGROUPS / "cpu"
+            else:
+                continue
+            for folder in ancestors(root, group):
+                yield from quota(folder)
+
+
+def ancestors(root: Path, group: str) -> Iterator[Path]:
+    """Yield a control group's folder and those above it; inside of a container only the root may be there."""
+    names = [name for name in group.split("/") if name not in ("", "..")]
+    for count in range(len(names), -1, -1):
+        yield root.joinpath(*names[:count])
+
+
+def quota(folder: Path) -> Iterator[int]:
+    """Yield the limit of one control group, if it has one."""
+    with contextlib.suppress(OSError, ValueError):
+        allowed, period = (folder / "cpu.max").read_text().split()  # "200000 100000", or "max 100000"
+        yield math.ceil(int(allowed) / int(period))
+    with contextlib.suppress(OSError, ValueError):
+        allowed, period = (folder / "cpu.cfs_quota_us").read_text(), (folder / "cpu.cfs_period_us").read_text()
+        if int(allowed) > 0:  # -1: none
+            yield math.ceil(int(allowed) / int(period))
 
 
 def resolve_precision(precision: str, device: str) -> str:
-    """Return `float32` or `bfloat16` for `auto`: bfloat16 where the hardware multiplies it faster."""
+    """`float32` or `bfloat16` for `auto`: bfloat16 where the hardware multiplies it faster."""
     import torch
 
     if precision != "auto":
         return precision
+    faster = False
     if device.startswith("cuda"):
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    able = torch.cpu.get_capabilities() if device == "cpu" else {}
-    return "bfloat16" if able.get("amx_bf16") or able.get("avx512_bf16") else "float32"
+        faster = torch.cuda.is_bf16_supported()
+    elif device == "cpu":
+        able = torch.cpu.get_capabilities()
+        faster = bool(able.get("amx_bf16") or able.get("avx512_bf16"))
+    return "bfloat16" if faster else "float32"
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what can change a result."""
-    return {"python": platform.python_version()} | {package: version(package) for package in PACKAGES}
+    """The versions of Python and of the packages that can change a result."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):  # most models do without torchvision
+            found[package] = version(package)
+    return found
 
 
 def describe() -> dict[str, Any]:
-    """Return the machine, for the record."""
+    """The machine, for the record."""
     return {
         "host": platform.node(),
         "system": platform.platform(),
@@ -110,7 +173,7 @@ def describe() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """Return the processor's name."""
+    """The processor's name."""
     if sys.platform == "linux":
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             for line in file:
@@ -120,7 +183,7 @@ def processor() -> str:
 
 
 def peak_rss_mb() -> float | None:
-    """Return the largest resident memory of this process so far, in MB; None on Windows, which does not tell."""
+    """The largest resident memory of this process so far, in MB; None on Windows, which does not say."""
     try:
         import resource
     except ImportError:
@@ -130,7 +193,7 @@ def peak_rss_mb() -> float | None:
 
 
 def process_age_s() -> float:
-    """Return the seconds since this process began; since this module was imported where the system does not tell."""
+    """The seconds since this process began, or where the system does not say, since this module was imported."""
     try:
         with open("/proc/self/stat", "rb") as file:
             started = int(file.read().rsplit(b")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")

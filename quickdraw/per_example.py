@@ -6,17 +6,17 @@ from torch import Tensor
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return -log softmax(logits)[label], float [B], of logits [B, C] and labels int64 [B]."""
+    """-log softmax(logits)[label], float [B], of logits [B, C] and labels int64 [B]."""
     return F.cross_entropy(logits, labels, reduction="none")
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return whether the largest logit is the label's, bool [B], of logits [B, C] and labels int64 [B]."""
+    """Whether the largest logit is the label's, bool [B], of logits [B, C] and labels int64 [B]."""
     return logits.argmax(dim=1) == labels
 
 
 def rank(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return how many classes come before the label's, int64 [B], of logits [B, C] and labels int64 [B].
+    """The number of classes that come before the label's, int64 [B], of logits [B, C] and labels int64 [B].
 
     Of equal logits the first comes first, as in `argmax`: 0 is what `accuracy` calls right.
     """
@@ -26,5 +26,5 @@ def rank(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def confidence(logits: Tensor) -> Tensor:
-    """Return the largest softmax probability, float [B], of logits [B, C]."""
+    """The largest softmax probability, float [B], of logits [B, C]."""
     return (logits.amax(dim=1) - logits.logsumexp(dim=1)).exp()

@@ -30,7 +30,7 @@ STYLE: Any = {
     "legend.frameon": False,
     "text.parse_math": False,  # a class may be called $
     "axes.prop_cycle": mpl.cycler(  # type: ignore[attr-defined]
-        # Told apart by the colour-blind too. Source: Okabe and Ito (2008).
+        # The colour-blind can tell them apart too. Source: Okabe and Ito (2008).
         color=["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
     ),
 }
@@ -46,7 +46,7 @@ class Picture(Figure):
 
 
 def pixels(made: Figure, dpi: float = 160) -> np.ndarray:
-    """Return what a figure looks like, uint8 [H, W, 3], with `dpi` pixels an inch."""
+    """The pixels of a figure, uint8 [H, W, 3], with `dpi` pixels an inch."""
     made.set_dpi(dpi)
     canvas = FigureCanvasAgg(made)
     with warnings.catch_warnings(action="ignore"):  # a class may be named with letters that the font lacks
@@ -82,9 +82,11 @@ def show_drawing(axes: Axes, image: np.ndarray, title: str = "", color: str = "b
 def sheet(
     images: np.ndarray | Sequence[np.ndarray], titles: Sequence[str] = (), columns: int = 8, title: str = ""
 ) -> Figure:
-    """Return a sheet of drawings [N, 28, 28] or [N, 784], row by row, each under its title if there are any."""
+    """A sheet of drawings [N, 28, 28] or [N, 784], row by row, each under its title if there are any."""
     rows = max(1, math.ceil(len(images) / columns))
-    height = rows * (1.25 if titles else 0.95) + (0.4 if title else 0)
+    height = rows * (1.25 if titles else 0.95)
+    if title:
+        height += 0.4
     with figure(columns * 0.95, height, title, nrows=rows, ncols=columns, squeeze=False) as (made, axes):
         for place, spot in enumerate(axes.flat):
             if place < len(images):

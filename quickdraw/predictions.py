@@ -1,6 +1,7 @@
-"""What a network says of every drawing of a split, and the scores that follow from it.
+"""The predictions of a network for every drawing of a split, and what can be counted in them.
 
-A run keeps those of its test split in `predictions.npz`: looking at mistakes and comparing runs need no network.
+A run keeps those of its test split in `predictions.npz`: looking at mistakes and comparing runs need no network. Which
+of the numbers are a run's scores: `quickdraw.metrics`.
 """
 
 import io
@@ -30,44 +31,35 @@ class Predictions:
         """Whether each prediction is right, bool [N]."""
         return self.predicted == self.label
 
-    def scores(self) -> dict[str, float]:
-        """Return `loss`, `accuracy`, `balanced_accuracy`, `top3_accuracy` and `top5_accuracy`.
-
-        Balanced accuracy is the mean of the classes' accuracies, each class counting once however many drawings it has.
-        """
-        return {
-            "loss": float(self.loss.mean(dtype=np.float64)),
-            "accuracy": float(self.correct.mean()),
-            "balanced_accuracy": float(np.nanmean(self.class_accuracy(int(self.label.max()) + 1))),
-            "top3_accuracy": self.top_accuracy(3),
-            "top5_accuracy": self.top_accuracy(5),
-        }
-
     def top_accuracy(self, count: int) -> float:
-        """Return the share of drawings whose label is among the `count` likeliest classes."""
+        """The share of drawings whose label is among the `count` likeliest classes."""
         return float((self.rank < count).mean())
 
+    def balanced_accuracy(self) -> float:
+        """The mean of the accuracies of those classes that have drawings."""
+        return float(np.nanmean(self.class_accuracy(int(self.label.max()) + 1)))
+
     def class_accuracy(self, classes: int) -> np.ndarray:
-        """Return the accuracy on each class's drawings, float64 [classes]; nan for a class that has none."""
+        """The accuracy on each class's drawings, float64 [classes]; nan for a class that has none."""
         drawings = np.bincount(self.label, minlength=classes)
         right = np.bincount(self.label[self.correct], minlength=classes)
         with np.errstate(invalid="ignore"):
             return right / drawings
 
     def calibration(self, bins: int = 15) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the drawings of each of some equal ranges of confidence, their mean confidence, and their accuracy.
+        """The drawings of each of some equal ranges of confidence, their mean confidence, and their accuracy.
 
         int64 [bins] and twice float64 [bins], nan for a range without drawings.
         """
         place = np.clip(np.ceil(self.confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-        drawings, confidence, right = (
-            np.bincount(place, weights, bins) for weights in (None, self.confidence, self.correct)
-        )
+        drawings = np.bincount(place, minlength=bins)
+        confidence = np.bincount(place, self.confidence, bins)
+        right = np.bincount(place, self.correct, bins)
         with np.errstate(invalid="ignore"):
             return drawings, confidence / drawings, right / drawings
 
     def calibration_error(self) -> float:
-        """Return the expected calibration error: how far confidence and accuracy lie apart, on average over drawings.
+        """The expected calibration error: how far confidence and accuracy lie apart, on average over drawings.
 
         Source: Guo et al. (2017), On Calibration of Modern Neural Networks, with their 15 ranges.
         """
@@ -75,23 +67,23 @@ class Predictions:
         return float(np.nansum(drawings * np.abs(accuracy - confidence)) / drawings.sum())
 
     def confusion(self, classes: int) -> np.ndarray:
-        """Return how many drawings of each class (row) were taken for each class (column), int64 [classes, classes]."""
+        """How many drawings of each class (row) were taken for each class (column), int64 [classes, classes]."""
         counts = np.bincount(self.label * classes + self.predicted, minlength=classes * classes)
         return counts.reshape(classes, classes)
 
     def write(self, path: Path) -> None:
         """Write them as `.npz`, whole or not at all, in the smallest types that hold them."""
-        small = {
-            name: values.astype(np.min_scalar_type(values.max(initial=0))) if values.dtype == np.int64 else values
-            for name, values in asdict(self).items()
-        }
+        small = asdict(self)
+        for name, values in small.items():
+            if values.dtype == np.int64:
+                small[name] = values.astype(np.min_scalar_type(values.max(initial=0)))
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **small)
         atomic_write(path, buffer.getvalue())
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Return what `Predictions.write` wrote; raises RunError when it is missing or damaged."""
+    """Read what `Predictions.write` wrote; raises RunError when it is missing or damaged."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in Predictions.__dataclass_fields__}
@@ -99,6 +91,7 @@ def read_predictions(path: Path) -> Predictions:
         raise RunError(f"{path}: cannot be read ({error.strerror}); a completed run leaves it") from error
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path}: expected a run's predictions, got something else ({error})") from error
-    return Predictions(
-        **{name: array.astype(np.int64) if array.dtype.kind == "u" else array for name, array in arrays.items()}
-    )
+    for name, array in arrays.items():
+        if array.dtype.kind == "u":
+            arrays[name] = array.astype(np.int64)
+    return Predictions(**arrays)

@@ -1,13 +1,14 @@
-"""What is seen of a training while it runs: a bar on a terminal, and one line an epoch everywhere."""
+"""The view of a training while it runs: a bar on a terminal, and one line an epoch everywhere."""
 
 import sys
 import threading
 import time
 from types import TracebackType
-from typing import Any
 
 from torch import Tensor
 from tqdm import tqdm
+
+from quickdraw.state import EpochRecord
 
 tqdm.set_lock(threading.RLock())  # its own is one between processes, which a killed process leaves behind
 REFRESH_S = 0.2  # reading the loss waits for the device, so it is done no oftener than an eye can follow
@@ -37,8 +38,8 @@ class Progress:
         self.bar.close()
 
 
-def describe(record: dict[str, Any]) -> str:
-    """Return one epoch's numbers as one line."""
+def describe(record: EpochRecord) -> str:
+    """One epoch's numbers as one line."""
     return (
         f"epoch {record['epoch']:3d}   train loss {record['train_loss']:.4f}   val loss {record['val_loss']:.4f}   "
         f"val accuracy {record['val_accuracy']:.4f}   {record['samples_per_s']:,.0f} drawings/s"

@@ -17,7 +17,7 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
 
     `torch.manual_seed` costs 74 us a call, seeding the generators themselves 1 us.
     """
-    global _step  # noqa: PLW0603 - there is one step at a time, and a layer cannot be told which
+    global _step  # noqa: PLW0603 - there is one step at a time, and a layer cannot be given one
     _step = np.random.SFC64([seed, epoch, step])
     value = mix(seed, epoch, step)
     torch.default_generator.manual_seed(value)
@@ -26,17 +26,17 @@ def seed_step(seed: int, epoch: int, step: int) -> None:
 
 
 def step_bytes(count: int) -> np.ndarray:
-    """Return the next random bytes of the present step, uint8 [count]."""
+    """The next random bytes of the present step, uint8 [count]."""
     return _step.random_raw(-(-count // 8)).view(np.uint8)[:count]
 
 
 def shuffled(indices: np.ndarray, seed: int, epoch: int) -> np.ndarray:
-    """Return the indices in the order of that epoch."""
+    """The indices in the order of that epoch."""
     return np.random.Generator(np.random.SFC64([seed, epoch])).permutation(indices)
 
 
 def mix(*numbers: int) -> int:
-    """Return 64 well-mixed bits of some non-negative numbers: the finaliser of SplitMix64 after each.
+    """64 well-mixed bits of some non-negative numbers: the finaliser of SplitMix64 after each.
 
     Source: Steele, Lea and Flood, Fast Splittable Pseudorandom Number Generators (2014).
     """

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from quickdraw import metrics
 from quickdraw.errors import ConfigError
 
 # What may be built, and where it may be named: a saved configuration is data, and calls no other code.
@@ -31,7 +32,17 @@ TARGETS = {
 GIVEN = {
     "model": {"num_classes"},
     "optimizer": {"params"},
-    "trainer": {"net", "optimizer", "train_batches", "val_batches", "seed", "on_epoch", "save", "saved", "stop_signal"},
+    "trainer": {
+        "net",
+        "optimizer",
+        "train_batches",
+        "val_batches",
+        "seed",
+        "on_epoch",
+        "save",
+        "resume_from",
+        "stop_signal",
+    },
 }
 
 NEEDED = {"trainer.monitor", "trainer.precision"}  # what run.py itself reads of a group
@@ -136,7 +147,7 @@ RULES: dict[str, Rule] = {
     "trainer.precision": choice("auto", "float32", "bfloat16"),
     "trainer.label_smoothing": FRACTION,
     "trainer.grad_clip": POSITIVE_OR_INF,
-    "trainer.monitor": choice("val_accuracy", "val_balanced_accuracy", "val_loss"),
+    "trainer.monitor": choice(*metrics.monitors()),
     "trainer.patience": number(
         "a whole number from 1 up, or .inf", lambda v: v >= 1 and (v == math.inf or v == int(v))
     ),

@@ -1,62 +1,157 @@
 """Where a training stands: everything that a checkpoint must hold so that the run ends with the same bits.
 
-Weights, optimizer state, position, best score and best weights, history, and what this epoch has summed up so far. No
-generator state: whatever is random is a function of (seed, epoch, step).
+Weights, optimizer state, position, best weights, history, and what this epoch has summed up so far. No generator
+state: whatever is random is a function of (seed, epoch, step).
 """
 
-from collections.abc import Mapping
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-Record = dict[str, Any]  # the numbers of one epoch; see `quickdraw.engine.train`
-Saved = tuple[Mapping[str, Tensor], Mapping[str, Any]]  # tensors, and a JSON value
+from quickdraw import metrics, per_example
+from quickdraw.errors import ConfigError, DivergedError
+from quickdraw.learning_rate import LearningRate
+
+# The numbers of one epoch, the columns of metrics.csv: epoch, step, train_loss, train_accuracy, val_loss and the other
+# metrics, lr, grad_norm, train_s, samples_per_s. A dict, because metrics may be added.
+EpochRecord = dict[str, Any]
+
 OF_THIS_EPOCH = ("losses", "correct", "grad_norms")  # attributes of State with one number a step
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A state as it is saved: named tensors, and the plain values as JSON holds them."""
+
+    tensors: Mapping[str, Tensor]
+    values: Mapping[str, Any]
+
+    @property
+    def history(self) -> list[EpochRecord]:
+        """One record for each finished epoch."""
+        return self.values["position"]["history"]
 
 
 @dataclass
 class Position:
     """The part of the state that is plain values."""
 
-    epoch: int = 0
+    epoch: int = 0  # epochs done
     step: int = 0  # steps done in this epoch
     epoch_s: float = 0.0  # time spent in this epoch
     best_epoch: int = -1
-    best_score: float | None = None
-    history: list[Record] = field(default_factory=list)
+    history: list[EpochRecord] = field(default_factory=list)
 
 
 class State:
-    """The network, its optimizer and where they stand.
+    """The network, its optimizer and where they stand, in a training of epochs of `steps` steps on `drawings` drawings.
 
     `losses`, `correct` and `grad_norms` hold one number a step of this epoch, the first two summed over its batch: they
-    stay on the device, so that no step waits for one.
+    stay on the device, so that no step waits for one. `best` are the weights of the best epoch.
     """
 
-    def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer, steps: int) -> None:
+    def __init__(self, net: nn.Module, optimizer: torch.optim.Optimizer, steps: int, drawings: int) -> None:
         device = next(net.parameters()).device
         self.net = net
         self.optimizer = optimizer
+        self.steps = steps
+        self.drawings = drawings
         self.best = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
         self.losses = torch.zeros(steps, device=device)
         self.correct = torch.zeros(steps, dtype=torch.int64, device=device)
         self.grad_norms = torch.zeros(steps, device=device)
-        self.at = Position()
+        self.position = Position()
+        self.began = 0.0  # when this epoch began, or would have if it had not been interrupted
 
-    def keep_best(self, score: float) -> None:
-        """Remember the weights as the best ones, if no earlier epoch had as good a score."""
-        if self.at.best_score is None or score > self.at.best_score:
-            self.at.best_score, self.at.best_epoch = score, self.at.epoch
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return self.position.epoch
+
+    @property
+    def step(self) -> int:
+        """Steps done in this epoch."""
+        return self.position.step
+
+    @property
+    def steps_done(self) -> int:
+        """Steps done in all."""
+        return self.position.epoch * self.steps + self.position.step
+
+    @property
+    def epochs_without_better(self) -> int:
+        """Epochs done since the best one."""
+        return self.position.epoch - self.position.best_epoch - 1
+
+    @property
+    def history(self) -> list[EpochRecord]:
+        """One record for each finished epoch."""
+        return self.position.history
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count the time of the block, and of the steps in it, as this epoch's."""
+        self.began = time.perf_counter() - self.position.epoch_s
+        yield
+        self.position.epoch_s = time.perf_counter() - self.began
+
+    def add_step(self, logits: Tensor, labels: Tensor, loss: Tensor, grad_norm: Tensor) -> None:
+        """Count one step: its batch's logits [B, C] and labels [B], their mean loss, and the gradient's norm."""
+        step = self.position.step
+        self.losses[step], self.grad_norms[step] = loss * len(labels), grad_norm
+        self.correct[step] = per_example.accuracy(logits, labels).sum()
+        self.position.step += 1
+        self.position.epoch_s = time.perf_counter() - self.began
+
+    def check_finite(self, rate: LearningRate) -> None:
+        """Raise DivergedError if a loss of this epoch is not finite; it names the first such step and its rate."""
+        bad = (~torch.isfinite(self.losses[: self.step])).nonzero()
+        if len(bad):
+            first = int(bad[0])
+            raise diverged("training", float(self.losses[first]), self.epoch * self.steps + first, rate)
+
+    def end_epoch(self, validation: Mapping[str, float], rate: LearningRate) -> EpochRecord:
+        """Go on to the next epoch and return the record of this one; raises DivergedError for a loss not finite."""
+        position = self.position
+        last = self.steps_done - 1
+        if not math.isfinite(validation["loss"]):
+            raise diverged("validation", validation["loss"], last, rate)
+        for name, value in validation.items():
+            if not math.isfinite(value):
+                raise ConfigError(f"metric {name}: expected a finite number, got {value}")
+        record = {
+            "epoch": position.epoch + 1,
+            "step": self.steps_done,
+            "train_loss": self.losses.double().sum().item() / self.drawings,
+            "train_accuracy": self.correct.sum().item() / self.drawings,
+            **{f"val_{name}": value for name, value in validation.items()},
+            "lr": rate.at(last),  # the optimizer forgot it if the run was continued after the last step
+            "grad_norm": self.grad_norms.nan_to_num().double().mean().item(),  # JSON has no infinity
+            "train_s": position.epoch_s,
+            "samples_per_s": self.drawings / position.epoch_s,
+        }
+        position.history.append(record)
+        position.epoch, position.step, position.epoch_s = position.epoch + 1, 0, 0.0
+        return record
+
+    def keep_best(self, record: EpochRecord, monitor: str) -> None:
+        """Remember the weights as the best ones if this latest epoch is the best of all by the score `monitor`."""
+        if metrics.best(self.history, monitor) is record:
+            self.position.best_epoch = record["epoch"] - 1
             for name, tensor in self.net.state_dict().items():
                 self.best[name].copy_(tensor)
 
-    def collect(self) -> Saved:
-        """Return all of it as named tensors and a JSON value."""
-        tensors = {f"net/{name}": tensor for name, tensor in self.net.state_dict().items()}
+    def snapshot(self) -> Snapshot:
+        """All of the state. Its tensors are the live ones: it is to be saved before the next step."""
+        tensors = {name: getattr(self, name) for name in OF_THIS_EPOCH}
+        tensors |= {f"net/{name}": tensor for name, tensor in self.net.state_dict().items()}
         tensors |= {f"best/{name}": tensor for name, tensor in self.best.items()}
-        tensors |= {name: getattr(self, name) for name in OF_THIS_EPOCH}
         plain = []
         for index, values in self.optimizer.state_dict()["state"].items():
             for name, value in values.items():
@@ -64,27 +159,40 @@ class State:
                     tensors[f"optimizer/{index}/{name}"] = value
                 else:
                     plain.append([index, name, value])
-        return tensors, {"position": asdict(self.at), "optimizer": plain}
+        return Snapshot(tensors, {"position": asdict(self.position), "optimizer": plain})
 
-    def restore(self, saved: Saved) -> None:
-        """Continue from what `collect` returned. The optimizer's settings stay those it was built with."""
-        tensors, values = saved
-        self.at = Position(**values["position"])
+    def restore(self, snapshot: Snapshot) -> None:
+        """Continue from a snapshot. The optimizer's settings stay those it was built with."""
+        tensors = snapshot.tensors
+        position = dict(snapshot.values["position"])
+        position.pop("best_score", None)  # of checkpoints that an earlier version wrote: the history says it too
+        self.position = Position(**position)
         self.net.load_state_dict({name: tensors[f"net/{name}"] for name in self.best})
         for name, tensor in self.best.items():
             tensor.copy_(tensors[f"best/{name}"])
         for name in OF_THIS_EPOCH:
             getattr(self, name).copy_(tensors[name])
+        self._restore_optimizer(snapshot)
+
+    def _restore_optimizer(self, snapshot: Snapshot) -> None:
         state: dict[int, dict[str, Any]] = {}
         parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        for key, tensor in tensors.items():
+        for key, tensor in snapshot.tensors.items():
             if key.startswith("optimizer/"):
                 _, index, name = key.split("/", 2)
                 parameter = parameters[int(index)]
                 if tensor.shape == parameter.shape:  # a fused optimizer pairs numbers by their places in memory
                     tensor = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
                 state.setdefault(int(index), {})[name] = tensor
-        for index, name, value in values["optimizer"]:
+        for index, name, value in snapshot.values["optimizer"]:
             state.setdefault(index, {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def diverged(split: str, loss: float, step: int, rate: LearningRate) -> DivergedError:
+    """The error that says which loss, after which step (counted from 0), is no longer finite."""
+    return DivergedError(
+        f"the {split} loss became {loss} at step {step + 1} with a learning rate of {rate.at(step):.3g}; "
+        "lower optimizer.lr, or set trainer.grad_clip=1"
+    )

@@ -1,10 +1,10 @@
-"""How torchvision is imported beside a torch it was not built for."""
+"""The import of torchvision beside a torch that it was not built for."""
 
 from types import ModuleType
 
 
 def import_torchvision() -> ModuleType:
-    """Return torchvision (over a second: call it where it is used).
+    """torchvision, imported (over a second: call it where it is used).
 
     PyPI's Linux wheels are built for CUDA. Beside a CPU-only torch their compiled operators do not load, and the import
     fails because the fake kernels of `nms` and `qnms` find nothing to attach to. Declaring the two lets the rest work:

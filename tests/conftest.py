@@ -13,6 +13,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from quickdraw.data.batches import Batches
 from quickdraw.data.doodles import draw_class
 from tests.support.program import ROOT, SHARED, Outcome, call
 
@@ -29,6 +30,24 @@ def drawings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("cat", "moon", "door"):
         np.save(folder / f"{name}.npy", draw_class(name, 60, seed=0))
     return folder
+
+
+@pytest.fixture(scope="session")
+def files(drawings: Path) -> list[np.ndarray]:
+    """The same drawings, uint8 [60, 784] of each class."""
+    return [np.load(drawings / f"{name}.npy") for name in ("cat", "moon", "door")]
+
+
+@pytest.fixture
+def train_batches(files: list[np.ndarray]) -> Batches:
+    """100 drawings in three batches of 32 and one of 4."""
+    return Batches(files, np.random.default_rng(0).permutation(180)[:100], batch_size=32)
+
+
+@pytest.fixture
+def val_batches(files: list[np.ndarray]) -> Batches:
+    """80 other drawings in two batches of 32 and one of 16."""
+    return Batches(files, np.random.default_rng(0).permutation(180)[100:], batch_size=32)
 
 
 @pytest.fixture(scope="session")

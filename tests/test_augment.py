@@ -98,7 +98,7 @@ class Recorder(nn.Module):
         return self.scale * torch.stack([0.5 - ink, ink - 0.5], dim=1)
 
 
-def trained(strength: float, epochs: int = 2) -> tuple[Recorder, list[engine.Record], Batches]:
+def trained(strength: float, epochs: int = 2) -> tuple[Recorder, list[engine.EpochRecord], Batches]:
     random = np.random.default_rng(0)
     files = [np.zeros((10, 784), np.uint8), random.integers(0, 256, (10, 784), dtype=np.uint8)]
     batches = Batches(files, np.arange(20), batch_size=8, augment=strength)

@@ -3,8 +3,7 @@
 import math
 import re
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,77 +15,22 @@ from torch import Tensor, nn
 from quickdraw import engine
 from quickdraw.data.batches import Batches
 from quickdraw.errors import DivergedError, Interrupted
-from quickdraw.model.convnet import ConvNet
 from quickdraw.run.checkpoint import decode, encode
 from quickdraw.schedule import one_cycle
 from quickdraw.seeding import seed_step
-from quickdraw.state import Record, Saved
-
-Weights = dict[str, Tensor]
-Optimizer = Callable[..., torch.optim.Optimizer]
-
-OPTIMIZERS: dict[str, Optimizer] = {
-    "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=3e-3),
-    "sgd": lambda parameters: torch.optim.SGD(parameters, lr=0.05, momentum=0.9, nesterov=True),
-}
-
-
-@pytest.fixture(scope="module")
-def files(drawings: Path) -> list[np.ndarray]:
-    return [np.load(drawings / f"{name}.npy") for name in ("cat", "moon", "door")]
-
-
-@pytest.fixture
-def train_batches(files: list[np.ndarray]) -> Batches:
-    """100 drawings in three batches of 32 and one of 4."""
-    return Batches(files, np.random.default_rng(0).permutation(180)[:100], batch_size=32)
-
-
-@pytest.fixture
-def val_batches(files: list[np.ndarray]) -> Batches:
-    """80 other drawings in two batches of 32 and one of 16."""
-    return Batches(files, np.random.default_rng(0).permutation(180)[100:], batch_size=32)
-
-
-def network(seed: int = 0, dropout_rate: float = 0.5) -> ConvNet:
-    torch.manual_seed(seed)
-    return ConvNet(dropout_rate, num_classes=3)
-
-
-def weights(net: nn.Module) -> Weights:
-    return {name: tensor.clone() for name, tensor in net.state_dict().items()}
-
-
-def same(some: Weights, others: Weights) -> bool:
-    return all(torch.equal(some[name], others[name]) for name in some | others)
-
-
-class Watched:
-    """Trains silently, remembering what was there at the end of each epoch and what was saved."""
-
-    def __init__(self, net: nn.Module, make_optimizer: Optimizer, *batches: Batches, **settings: Any) -> None:
-        self.net = net
-        self.epochs: list[Weights] = []
-        self.modes: list[bool] = []
-        self.saves: dict[int, bytes] = {}
-        self.history: list[Record] = []
-        defaults = {"epochs": 2, "progress": False, "save": self.save, "on_epoch": self.on_epoch}
-        self.history = engine.train(net, make_optimizer(net.parameters()), *batches, **(defaults | settings))
-
-    def on_epoch(self, record: Record) -> None:
-        self.epochs.append(weights(self.net))
-        self.modes.append(self.net.training)
-
-    def save(self, step: int, saved: Saved) -> None:
-        self.saves[step] = encode(*saved)
-
-
-def without_times(history: list[Record]) -> list[Record]:
-    return [{key: value for key, value in record.items() if not key.endswith("_s")} for record in history]
-
-
-def sgd(lr: float) -> Optimizer:
-    return lambda parameters: torch.optim.SGD(parameters, lr=lr)
+from quickdraw.state import EpochRecord, Snapshot
+from tests.support.training import (
+    OPTIMIZERS,
+    Optimizer,
+    Watched,
+    Weights,
+    network,
+    same,
+    saved,
+    sgd,
+    weights,
+    without_times,
+)
 
 
 def test_training_learns(train_batches: Batches, val_batches: Batches) -> None:
@@ -146,9 +90,34 @@ def test_the_networks_mode_is_restored_after_validation(train_batches: Batches, 
         assert run.net.training is mode
 
 
+def test_training_begins_in_train_mode_whatever_mode_the_network_comes_in(
+    train_batches: Batches, val_batches: Batches
+) -> None:
+    net = network()
+    net.eval()
+    modes: list[bool] = []
+    net.register_forward_hook(lambda *_: modes.append(net.training))
+    evaluated = Watched(net, OPTIMIZERS["adamw"], train_batches, val_batches, epochs=1)
+    assert modes == [True] * 4 + [False] * 3
+    usual = Watched(network(), OPTIMIZERS["adamw"], train_batches, val_batches, epochs=1)
+    assert same(evaluated.epochs[0], usual.epochs[0])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_products_of_a_training_step_have_the_precision_asked_for(
+    train_batches: Batches, val_batches: Batches, precision: str
+) -> None:
+    net = network()
+    used: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
+    for layer in (net.conv1, net.conv2, net.fc1, net.fc2):
+        layer.register_forward_hook(lambda *io: used[net.training].add(io[2].dtype))
+    Watched(net, OPTIMIZERS["adamw"], train_batches, val_batches, epochs=1, precision=precision)
+    assert used == {True: {getattr(torch, precision)}, False: {torch.float32}}
+
+
 def test_validating_and_logging_change_no_weight(train_batches: Batches, val_batches: Batches) -> None:
     class Restless(Watched):
-        def on_epoch(self, record: Record) -> None:
+        def on_epoch(self, record: EpochRecord) -> None:
             super().on_epoch(record)
             torch.rand(3)
 
@@ -242,6 +211,27 @@ def test_a_training_loss_that_is_not_finite_names_the_step_and_the_rate(
     assert re.search(rf"loss became (nan|inf) at step {step} with a learning rate of 1e\+09; lower", str(error.value))
 
 
+@pytest.mark.parametrize("settings", [{}, {"checkpoint_every_s": 0.0}], ids=["", "saving often"])
+def test_no_state_is_saved_after_a_training_loss_that_is_not_finite(
+    train_batches: Batches, val_batches: Batches, settings: dict[str, Any]
+) -> None:
+    saves: dict[int, Snapshot] = {}
+    net = network()
+    with pytest.raises(DivergedError) as error:
+        engine.train(
+            net,
+            sgd(1e9)(net.parameters()),
+            train_batches,
+            val_batches,
+            progress=False,
+            save=lambda step, snapshot: saves.update({step: saved(encode(snapshot.tensors, snapshot.values))}),
+            **settings,
+        )
+    bad_step = int(re.findall(r"at step (\d+)", str(error.value))[0])
+    assert list(saves) == (list(range(1, bad_step)) if settings else [])
+    assert all(snapshot.tensors["losses"].isfinite().all() for snapshot in saves.values())
+
+
 def test_a_validation_loss_that_is_not_finite_names_the_step_and_the_rate(
     files: list[np.ndarray], val_batches: Batches
 ) -> None:
@@ -258,7 +248,7 @@ def test_training_continued_from_any_step_ends_with_the_same_bits(
     whole = Watched(network(), make_optimizer, train_batches, val_batches, **settings)
     assert list(whole.saves) == list(range(1, 13))
     for step, data in whole.saves.items():
-        rest = Watched(network(seed=1), make_optimizer, train_batches, val_batches, saved=decode(data), **settings)
+        rest = Watched(network(seed=1), make_optimizer, train_batches, val_batches, resume_from=saved(data), **settings)
         assert same(weights(rest.net), weights(whole.net)), step
         assert without_times(rest.history) == without_times(whole.history), step
         assert len(rest.epochs) == 3 - min(2, (step - 1) // 4) - (step == 12), step
@@ -270,11 +260,20 @@ def test_a_state_is_the_same_bits_whether_training_was_continued_or_not(
     settings = {"checkpoint_every_s": 0}
     whole = Watched(network(), OPTIMIZERS["adamw"], train_batches, val_batches, **settings)
     rest = Watched(
-        network(1), OPTIMIZERS["adamw"], train_batches, val_batches, saved=decode(whole.saves[3]), **settings
+        network(1), OPTIMIZERS["adamw"], train_batches, val_batches, resume_from=saved(whole.saves[3]), **settings
     )
     tensors, _ = decode(whole.saves[6])
     again, _ = decode(rest.saves[6])
     assert same(tensors, again)
+
+
+def test_a_state_saved_by_an_earlier_version_is_continued(train_batches: Batches, val_batches: Batches) -> None:
+    settings = {"checkpoint_every_s": 0}
+    whole = Watched(network(), OPTIMIZERS["adamw"], train_batches, val_batches, **settings)
+    snapshot = saved(whole.saves[6])
+    snapshot.values["position"]["best_score"] = snapshot.history[0]["val_accuracy"]  # today the history alone says it
+    rest = Watched(network(1), OPTIMIZERS["adamw"], train_batches, val_batches, resume_from=snapshot, **settings)
+    assert same(weights(rest.net), weights(whole.net))
 
 
 @pytest.mark.parametrize("at_step", [1, 4, 6])
@@ -304,12 +303,12 @@ def test_a_stop_signal_finishes_the_step_saves_and_raises(
             epochs=2,
             progress=False,
             on_epoch=lambda record: None,
-            save=lambda step, saved: saves.update({step: encode(*saved)}),
+            save=lambda step, snapshot: saves.update({step: encode(snapshot.tensors, snapshot.values)}),
             stop_signal=lambda: signal.SIGTERM if batches.served >= at_step else None,
         )
     assert stopped.value.signal_number == signal.SIGTERM
     assert list(saves) == [at_step]
-    rest = Watched(network(1), OPTIMIZERS["adamw"], train_batches, val_batches, saved=decode(saves[at_step]))
+    rest = Watched(network(1), OPTIMIZERS["adamw"], train_batches, val_batches, resume_from=saved(saves[at_step]))
     assert same(weights(rest.net), weights(whole.net))
 
 

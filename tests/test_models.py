@@ -19,9 +19,9 @@ from quickdraw.model.convnet import ConvNet, load_weights
 from quickdraw.model.layers import Dropout
 from quickdraw.model.mlp import MLP
 from quickdraw.model.resnet18 import ResNet18
-from quickdraw.run.weights import write_weights
 from quickdraw.seeding import seed_step
 from quickdraw.vision import import_torchvision
+from quickdraw.weights_file import write_weights
 from tests.support.program import ROOT
 
 MODELS = sorted(path.stem for path in (ROOT / "conf" / "model").glob("*.yaml"))

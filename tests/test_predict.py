@@ -14,7 +14,8 @@ from quickdraw.data.image_file import read_picture
 from quickdraw.data.rendering.rasterise import rasterise
 from quickdraw.errors import WeightsError
 from quickdraw.model.mlp import MLP
-from quickdraw.run.weights import load_network, write_weights
+from quickdraw.run.weights import load_network
+from quickdraw.weights_file import write_weights
 from tests.support.program import Outcome
 
 # As the official drawings: from 0, 0, the longer side 255.

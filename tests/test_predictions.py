@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
+from quickdraw import metrics
 from quickdraw.errors import RunError
 from quickdraw.predictions import Predictions, read_predictions
 
@@ -34,7 +35,7 @@ def predictions(logits: np.ndarray) -> Predictions:
 
 
 def test_scores_are_those_of_scikit_learn(predictions: Predictions, logits: np.ndarray) -> None:
-    scores = predictions.scores()
+    scores = metrics.scores(predictions)
     label, predicted = predictions.label, predictions.predicted
     assert scores["accuracy"] == (label == predicted).mean()
     counts = confusion_matrix(label, predicted, labels=range(CLASSES))
@@ -55,7 +56,7 @@ def test_confusion_counts_are_those_of_scikit_learn(predictions: Predictions) ->
 def test_a_class_without_drawings_has_no_accuracy_and_does_not_count(predictions: Predictions) -> None:
     accuracy = predictions.class_accuracy(CLASSES)
     assert np.isnan(accuracy[5])
-    assert predictions.scores()["balanced_accuracy"] == pytest.approx(np.nanmean(accuracy))
+    assert metrics.scores(predictions)["balanced_accuracy"] == pytest.approx(np.nanmean(accuracy))
 
 
 def test_the_file_gives_back_the_same_in_few_bytes(predictions: Predictions, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from quickdraw import engine
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.predictions import read_predictions
-from quickdraw.run.weights import read_weights
+from quickdraw.weights_file import read_weights
 from tests.support import faults
 from tests.support.program import ROOT, call
 from tests.support.resuming import ending, resume

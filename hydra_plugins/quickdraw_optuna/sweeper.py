@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
 from hydra_plugins.quickdraw_optuna.grammar import overrides_of, split
 from quickdraw.errors import ConfigError
-from quickdraw.metrics import lower_is_better
+from quickdraw.metrics import lower_is_better, monitors
 from quickdraw.search.space import Axis, Params, corners
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, Rule, choice, either, encoded, flatten, shown, whole
 from quickdraw.sweep.jobs import Plan
@@ -28,9 +28,7 @@ RULES: dict[str, Rule] = {
     "min_epochs": whole(1),
     "reduction_factor": whole(2),
     "seeds": whole(1),
-    "metric": either(
-        choice("val_accuracy", "val_balanced_accuracy", "val_top3_accuracy", "val_top5_accuracy", "val_loss"), None
-    ),
+    "metric": either(choice(*monitors()), None),
     "direction": either(choice("maximize", "minimize"), None),
 }
 

@@ -1,4 +1,4 @@
-"""What can be told of drawings by looking at them: ink, brightness, the mean of a class, which are nearly identical.
+"""Measures of drawings: ink, brightness, the mean of a class, which are nearly identical.
 
 All functions take mapped files, uint8 [n, 784] (0 paper, 255 ink), and copy them in pieces, if at all.
 """
@@ -23,7 +23,7 @@ CELLS = 14  # a side, of the coarse picture in which drawings are compared
 def find_drawings(
     *folders: str | os.PathLike[str], classes: Sequence[str] = DEFAULT_CLASSES
 ) -> tuple[Path, list[str]] | None:
-    """Return the first folder that holds drawings of at least two of the classes, and those; None if there is none."""
+    """The first folder that holds drawings of at least two of the classes, and those; None if there is none."""
     for folder in map(Path, folders):
         found = [name for name in classes if find_class_file(folder, name)]
         if len(found) > 1:
@@ -32,46 +32,49 @@ def find_drawings(
 
 
 def file_table(paths: Mapping[str, Path]) -> pd.DataFrame:
-    """Return what each class's file holds, read off its header: one row a class, the largest first."""
-    files = {name: open_class_file(path) for name, path in paths.items()}
-    total = sum(map(len, files.values()))
-    rows = [
-        {
+    """The content of each class's file, read off its header: one row a class, the largest first."""
+    rows = {}
+    for name, path in paths.items():
+        file = open_class_file(path)
+        rows[name] = {
             "drawings": len(file),
-            "share": len(file) / total,
             "shape": str(list(file.shape)),
             "dtype": str(file.dtype),
-            "MB": paths[name].stat().st_size / 1e6,
+            "MB": path.stat().st_size / 1e6,
             "MB as float32": file.size * 4 / 1e6,
         }
-        for name, file in files.items()
-    ]
-    return pd.DataFrame(rows, index=list(files)).sort_values("drawings", ascending=False, kind="stable")
+    table = pd.DataFrame(list(rows.values()), index=list(rows))
+    table.insert(1, "share", table["drawings"] / table["drawings"].sum())
+    return table.sort_values("drawings", ascending=False, kind="stable")
 
 
 def pick(files: Sequence[np.ndarray], indices: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return the drawings at these places, counted through all files in order: uint8 [len(indices), 784]."""
+    """The drawings at these places, counted through all files in order: uint8 [len(indices), 784]."""
     return Drawings(files)[np.asarray(indices, dtype=np.int64)]
 
 
 def some_of_each(files: Sequence[np.ndarray], count: int, seed: int = 0) -> list[np.ndarray]:
-    """Return `count` drawings of each class by chance, uint8 [count, 784], fewer where there are fewer."""
+    """`count` drawings of each class by chance, uint8 [count, 784], fewer where there are fewer."""
     random = np.random.default_rng(seed)
-    return [file[np.sort(random.choice(len(file), min(count, len(file)), replace=False))] for file in files]
+    chosen = []
+    for file in files:
+        places = random.choice(len(file), min(count, len(file)), replace=False)
+        chosen.append(file[np.sort(places)])
+    return chosen
 
 
 def ink(rows: np.ndarray) -> np.ndarray:
-    """Return the share of pixels that the pen touched, float64 [n] in [0, 1]."""
+    """The share of pixels that the pen touched, float64 [n] in [0, 1]."""
     return np.concatenate([(piece > 0).mean(axis=1) for piece in pieces(rows)])
 
 
 def brightness(rows: np.ndarray) -> np.ndarray:
-    """Return the mean of the pixels that a network is fed, float64 [n]: 0 a white sheet, 1 a black one."""
+    """The mean of the pixels that a network is fed, float64 [n]: 0 a white sheet, 1 a black one."""
     return np.concatenate([piece.mean(axis=1) / 255 for piece in pieces(rows)])
 
 
 def mean_image(rows: np.ndarray) -> np.ndarray:
-    """Return the mean of a class's drawings, float64 [784] in [0, 1]."""
+    """The mean of a class's drawings, float64 [784] in [0, 1]."""
     total = np.zeros(rows.shape[1])
     for piece in pieces(rows):
         total += piece.sum(axis=0, dtype=np.int64)
@@ -95,9 +98,9 @@ class Nearest:
     other_label: np.ndarray  # int64
 
     def pairs(self, least: float, across: bool) -> np.ndarray:
-        """Return the pairs at least that alike, int64 [k, 2], each once, the most alike first.
+        """The pairs at least that alike, int64 [k, 2], each once, the most alike first.
 
-        With `across` those of different classes, else those of one.
+        With `across` those of different classes, otherwise those of one.
         """
         chosen = (self.likeness >= least) & ((self.label != self.other_label) == across)
         places = np.flatnonzero(chosen)[np.argsort(-self.likeness[chosen], kind="stable")]
@@ -106,7 +109,7 @@ class Nearest:
         return ends[np.sort(first)]
 
     def table(self, classes: Sequence[str], least: float) -> pd.DataFrame:
-        """Return per class how many drawings have one at least that alike: of the same class, of another."""
+        """The number of drawings of each class that have one at least that alike: of the same class, of another."""
         rows = []
         for label in range(len(classes)):
             own = self.label == label
@@ -149,7 +152,7 @@ def nearest(files: Sequence[np.ndarray], most: int = 8000, seed: int = 0) -> Nea
 
 
 def coarse(rows: np.ndarray) -> np.ndarray:
-    """Return drawings uint8 [n, 784] as 14x14 cells, 1 where a pixel is darker than half, float32 [n, 196]."""
+    """Drawings uint8 [n, 784] as 14x14 cells, 1 where a pixel is darker than half, float32 [n, 196]."""
     side = 28 // CELLS
     cells = rows.reshape(-1, CELLS, side, CELLS, side).max(axis=(2, 4)) > 127
     return cells.reshape(len(rows), -1).astype(np.float32)

@@ -12,42 +12,51 @@ from quickdraw.plotting import figure, sheet
 
 GAP = 1  # pixels between drawings
 SHADE = 60  # the gap's grey, of 255
+SIDE = 28 + GAP
 
 
 def mosaic(rows: Mapping[str, np.ndarray | Sequence[np.ndarray]], title: str = "", zoom: int = 2) -> Figure:
-    """Return a sheet with one named row of drawings each: uint8 or float [n, 28, 28] or [n, 784], ink dark.
+    """A sheet with one named row of drawings each: uint8 or float [n, 28, 28] or [n, 784], ink dark.
 
     One image instead of one a drawing: 200 drawings take 0.2 s, as a sheet of axes 3 s.
     """
-    side = 28 + GAP
-    longest = max((len(drawings) for drawings in rows.values()), default=0)
-    canvas = np.full((len(rows) * side + GAP, longest * side + GAP), SHADE, dtype=np.float64)
-    for row, drawings in enumerate(rows.values()):
-        for column, drawing in enumerate(drawings):
-            values = np.asarray(drawing).reshape(28, 28)
-            place = np.s_[row * side + GAP : (row + 1) * side, column * side + GAP : (column + 1) * side]
-            canvas[place] = values if values.dtype == np.uint8 else values * 255
-        canvas[row * side : (row + 1) * side + GAP, len(drawings) * side + GAP :] = 0  # no frames where none are
+    canvas = mosaic_canvas(list(rows.values()))
     height, width = canvas.shape
-    margin = 0.09 * max((len(name) for name in rows), default=0) + 0.1
-    with figure(width * zoom / 100 + margin, height * zoom / 100 + (0.3 if title else 0.05), title) as (made, axes):
+    left = 0.09 * max(map(len, rows), default=0) + 0.1
+    top = 0.3 if title else 0.05
+    with figure(width * zoom / 100 + left, height * zoom / 100 + top, title) as (made, axes):
         axes.imshow(canvas, cmap="gray_r", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_yticks([row * side + side / 2 for row in range(len(rows))], list(rows))
+        axes.set_yticks((np.arange(len(rows)) + 0.5) * SIDE, list(rows))
         axes.set_xticks([])
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     return made
 
 
+def mosaic_canvas(rows: Sequence[np.ndarray | Sequence[np.ndarray]]) -> np.ndarray:
+    """Rows of drawings as one image, float64 [H, W], 0 paper and 255 ink, with grey frames around the drawings."""
+    longest = max(map(len, rows), default=0)
+    canvas = np.full((len(rows) * SIDE + GAP, longest * SIDE + GAP), SHADE, dtype=np.float64)
+    for row, drawings in enumerate(rows):
+        top = row * SIDE + GAP
+        for column, drawing in enumerate(drawings):
+            left = column * SIDE + GAP
+            values = np.asarray(drawing).reshape(28, 28)
+            canvas[top : top + 28, left : left + 28] = values if values.dtype == np.uint8 else values * 255
+        canvas[top - GAP : top + SIDE, len(drawings) * SIDE + GAP :] = 0  # no frames where no drawings are
+    return canvas
+
+
 def pairs(files: Sequence[np.ndarray], places: np.ndarray, classes: Sequence[str]) -> Figure:
-    """Return a sheet of pairs of drawings [k, 2], as `Nearest.pairs` returns them: one above the other, with labels."""
+    """A sheet of pairs of drawings [k, 2], as `Nearest.pairs` returns them: one above the other, with labels."""
     flat = places.T.ravel()
     labels = Drawings(files).labels(flat)
-    return sheet(pick(files, flat), [classes[label] for label in labels], columns=max(1, len(places)))
+    names = [classes[label] for label in labels]
+    return sheet(pick(files, flat), names, columns=max(1, len(places)))
 
 
 def counts(drawings: Mapping[str, int], title: str = "Drawings of each class") -> Figure:
-    """Return bars of how many drawings each class has, in that order, and a line at an even share."""
+    """Bars of the number of drawings of each class, in that order, and a line at an even share."""
     names, values = list(drawings), list(drawings.values())
     with figure(7, 0.6 + 0.24 * len(names)) as (made, axes):
         bars = axes.barh(names, values, height=0.7)
@@ -67,7 +76,7 @@ def counts(drawings: Mapping[str, int], title: str = "Drawings of each class") -
 
 
 def distributions(measures: Mapping[str, Sequence[np.ndarray]], names: Sequence[str]) -> Figure:
-    """Return for each measure how it is distributed in each class: shares in [0, 1], one array a class.
+    """The distribution of each measure in each class: shares in [0, 1], one array a class.
 
     The shape is the distribution, the line its middle half, the dot the median.
     """

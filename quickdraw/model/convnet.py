@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from quickdraw.errors import WeightsError
 from quickdraw.model.layers import Dropout, channels_last
+from quickdraw.weights_file import read_weights
 
 
 class ConvNet(nn.Module):
@@ -27,7 +28,7 @@ class ConvNet(nn.Module):
         self.fc2 = nn.Linear(128, num_classes)
 
     def get_features(self, x: Tensor) -> Tensor:
-        """Return the flattened output of the last convolution block, [B, 800]."""
+        """The flattened output of the last convolution block, [B, 800]."""
         # The poolings drop what fills no window (28 -> 26 -> 13, of which 12 -> 10 -> 5), so the last two rows and
         # columns never count: 15 % less to compute without them. Pooling before ReLU is equal too, both being
         # monotone, and leaves ReLU a quarter of the numbers.
@@ -43,13 +44,11 @@ class ConvNet(nn.Module):
 
 
 def load_weights(path: str | os.PathLike[str]) -> tuple[ConvNet, list[str]]:
-    """Return the network (in eval mode, on the CPU) and its class names in the order of the logits.
+    """The network in a pair of files (in eval mode, on the CPU), and its class names in the order of the logits.
 
     `path` is the `<exp_name>_net.pth` of a run; the `.json` beside it says what it must hold. Raises WeightsError when
     either is missing or damaged, or when they do not belong together or to a ConvNet.
     """
-    from quickdraw.run.weights import read_weights
-
     state_dict, description = read_weights(path, model="quickdraw.model.convnet.ConvNet")
     try:
         net = ConvNet(num_classes=len(description["classes"]))

@@ -24,7 +24,7 @@ class Dropout(nn.Dropout):
 
 
 def channels_last(images: Tensor) -> Tensor:
-    """Return the images [B, C, H, W] laid out with the channels last, which torch's CPU kernels vectorise best.
+    """The images [B, C, H, W], laid out with the channels last, which torch's CPU kernels vectorise best.
 
     For one channel both layouts are alike to torch, and it would take the other one for every layer that follows; so
     the strides are said explicitly, by way of [B, H, W, C].

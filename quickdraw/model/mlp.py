@@ -18,7 +18,7 @@ class MLP(nn.Module):
         self.output = nn.Linear(hidden, num_classes)
 
     def get_features(self, x: Tensor) -> Tensor:
-        """Return the hidden layer, [B, hidden]."""
+        """The hidden layer, [B, hidden]."""
         return self.hidden(x)
 
     def forward(self, x: Tensor) -> Tensor:

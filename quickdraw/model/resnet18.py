@@ -28,7 +28,7 @@ class ResNet18(nn.Module):
         self.output = resnet.fc
 
     def get_features(self, x: Tensor) -> Tensor:
-        """Return the mean of each of the last stage's channels, [B, 512]."""
+        """The mean of each of the last stage's channels, [B, 512]."""
         return self.pool(self.stages(self.stem(channels_last(x))))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class SmallResNet(nn.Module):
         self.output = nn.Linear(8 * width, num_classes)
 
     def get_features(self, x: Tensor) -> Tensor:
-        """Return the mean of each of the last convolution's channels, [B, 8 * width]."""
+        """The mean of each of the last convolution's channels, [B, 8 * width]."""
         x = self.conv2(self.conv1(self.stem(channels_last(x))))
         x = x + self.residual(x)
         return self.conv3(self.pool(x)).mean(dim=(2, 3))

@@ -1,4 +1,4 @@
-"""What a network learnt, as figures: where it errs, how sure it is of it, and what its first layer looks for.
+"""Figures of what a network learnt: where it errs, how confident it is, and what its first layer looks for.
 
 Each says in its title what it shows and of which drawings. They are drawn for TensorBoard, which shows a picture some
 300 pixels wide until it is clicked: few large words rather than many small ones, and of many classes only those that
@@ -27,33 +27,44 @@ PIXELS = 28
 
 
 def confusion_matrix(predictions: Predictions, classes: Sequence[str], split: str = "test") -> Figure:
-    """Return the confusion matrix in per cent of each true class; of many classes, those most taken for each other."""
+    """The confusion matrix in per cent of each true class; of many classes, those most taken for each other."""
     counts = predictions.confusion(len(classes))
-    shown = np.arange(len(classes)) if len(classes) <= MOST_CLASSES else most_confused(counts, MOST_CLASSES)
     with np.errstate(invalid="ignore"):
         shares = 100 * counts / counts.sum(axis=1, keepdims=True)
-    matrix, names = shares[np.ix_(shown, shown)], [shortened(classes[index], 16) for index in shown.tolist()]
+
+    # Of many classes some, and one more column for all the others.
+    shown = np.arange(len(classes))
+    title = "Confusion matrix: % of each true class"
+    if len(classes) > MOST_CLASSES:
+        shown = most_confused(counts, MOST_CLASSES)
+        title += f"\nthe {len(shown)} most confused of {len(classes)} classes"
+    names = [shortened(classes[index], 16) for index in shown.tolist()]
     columns = list(names)
+    matrix = shares[np.ix_(shown, shown)]
     if len(shown) < len(classes):
         matrix = np.column_stack([matrix, shares[shown].sum(axis=1) - matrix.sum(axis=1)])
         columns.append("others")
-    told = "" if len(shown) == len(classes) else f"\nthe {len(shown)} most confused of {len(classes)} classes"
-    with figure(WIDTH, 4.2, f"Confusion matrix: % of each true class{told}\n{of_drawings(predictions, split)}") as made:
-        _, axes = made
+
+    with figure(WIDTH, 4.2, f"{title}\n{of_drawings(predictions, split)}") as (made, axes):
         axes.imshow(matrix, cmap="Blues", vmin=0, vmax=100, aspect="auto")
         for (row, column), share in np.ndenumerate(matrix):
-            if share >= 0.05:
-                number = f"{share:.0f}" if share >= 9.95 else f"{share:.1f}"
-                color = "white" if share > 50 else "black"
-                axes.text(column, row, number, ha="center", va="center", color=color, fontsize=8)
+            write_share(axes, row, column, share)
         axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), names)
         axes.set(xlabel="predicted", ylabel="true")
-    return made[0]
+    return made
+
+
+def write_share(axes: Axes, row: int, column: int, share: float) -> None:
+    """Write a share in per cent into its cell of a matrix, with a digit after the point below 10; none below 0.05."""
+    if share >= 0.05:
+        digits = 0 if share >= 9.95 else 1
+        color = "white" if share > 50 else "black"
+        axes.text(column, row, f"{share:.{digits}f}", ha="center", va="center", color=color, fontsize=8)
 
 
 def most_confused(counts: np.ndarray, most: int) -> np.ndarray:
-    """Return the classes of the pairs most often taken for each other, int64 [`most`], those of a pair side by side.
+    """The classes of the pairs most often taken for each other, int64 [`most`], those of a pair side by side.
 
     `counts` is a confusion matrix; a pair counts by the sum of both shares, so that a class with few drawings counts.
     """
@@ -68,25 +79,25 @@ def most_confused(counts: np.ndarray, most: int) -> np.ndarray:
 
 
 def class_accuracy(predictions: Predictions, classes: Sequence[str], split: str = "test") -> Figure:
-    """Return the accuracy on each class as bars with 95 % intervals, worst first, and their mean, balanced accuracy.
+    """The accuracy on each class as bars with 95 % intervals, worst first, and their mean, balanced accuracy.
 
     Of many classes, the worst two thirds of what there is room for, and the best.
     """
     accuracy = predictions.class_accuracy(len(classes))
     drawings = np.bincount(predictions.label, minlength=len(classes))
+
+    # Which classes, and in which order.
+    title = "Accuracy by class (drawings of it)"
     order = np.argsort(accuracy, kind="stable")[: np.count_nonzero(drawings)]
     room = MOST_CLASSES + 6
-    told = ""
     if len(order) > room:
         worst = room * 2 // 3
-        told = f"\nthe worst {worst} and the best {room - worst} of {len(order)} classes"
+        title += f"\nthe worst {worst} and the best {room - worst} of {len(order)} classes"
         order = np.concatenate([order[:worst], order[worst - room :]])
     low, high = wilson(accuracy[order], drawings[order])
     balanced = float(np.nanmean(accuracy))
-    with figure(
-        WIDTH, 1.4 + 0.24 * len(order), f"Accuracy by class (drawings of it){told}\n{of_drawings(predictions, split)}"
-    ) as made:
-        _, axes = made
+
+    with figure(WIDTH, 1.4 + 0.24 * len(order), f"{title}\n{of_drawings(predictions, split)}") as (made, axes):
         places = np.arange(len(order))
         axes.barh(places, accuracy[order], color="#56B4E9")
         axes.errorbar(
@@ -99,22 +110,22 @@ def class_accuracy(predictions: Predictions, classes: Sequence[str], split: str 
         axes.set(xlim=(0, 1), xlabel="accuracy")
         axes.invert_yaxis()
         axes.figure.legend(loc="outside lower right", ncols=2, fontsize=8)
-    return made[0]
+    return made
 
 
 def wilson(share: np.ndarray, count: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ends of the 95 % intervals of some shares of `count` each. Source: Wilson (1927)."""
+    """The ends of the 95 % intervals of some shares of `count` each. Source: Wilson (1927)."""
     centre = share + z * z / (2 * count)
     margin = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     return (centre - margin) / (1 + z * z / count), (centre + margin) / (1 + z * z / count)
 
 
 def calibration_curve(predictions: Predictions, split: str = "test") -> Figure:
-    """Return how often the network is right when it is that sure, and how often it is that sure."""
+    """The accuracy of predictions made with equal confidence, and the share of such predictions."""
     drawings, confidence, accuracy = predictions.calibration()
     title = f"Calibration: expected error {predictions.calibration_error():.4f}\n{of_drawings(predictions, split)}"
     with figure(WIDTH, 4.2, title, nrows=2, height_ratios=[3, 1], sharex=True) as (made, (curve, bars)):
-        curve.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="as sure as it is right")
+        curve.plot([0, 1], [0, 1], color="#999999", linestyle="--", label="perfect calibration")
         curve.plot(confidence, accuracy, marker="o", label="the network")
         curve.set(ylim=(0, 1.02), ylabel="accuracy")
         curve.grid(alpha=0.3)
@@ -126,7 +137,7 @@ def calibration_curve(predictions: Predictions, split: str = "test") -> Figure:
 
 
 def worst_mistakes(predictions: Predictions, most: int = MISTAKES) -> np.ndarray:
-    """Return the positions of the wrong predictions that were made with most confidence, most confident first."""
+    """The positions of the wrong predictions that were made with most confidence, most confident first."""
     wrong = np.flatnonzero(~predictions.correct)
     return wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:most]
 
@@ -134,7 +145,7 @@ def worst_mistakes(predictions: Predictions, most: int = MISTAKES) -> np.ndarray
 def mistakes(
     images: np.ndarray, predictions: Predictions, positions: np.ndarray, classes: Sequence[str], split: str = "test"
 ) -> Figure:
-    """Return those drawings, float [K, 28, 28], each with its true class, the predicted one and the confidence in it.
+    """The drawings, float [K, 28, 28], each with its true class, the predicted one and the confidence in it.
 
     `positions` [K] are the places of the drawings in `predictions`; there may be none.
     """
@@ -148,39 +159,46 @@ def mistakes(
             label, predicted = classes[predictions.label[position]], classes[predictions.predicted[position]]
             x, y = (place % columns) * (PIXELS + 4) + PIXELS / 2, (place // columns) * (PIXELS + space) + PIXELS
             axes.text(x, y + 1, shortened(label, LONGEST_NAME), ha="center", va="top", fontsize=9)
-            sure = f"{int(100 * predictions.confidence[position])}%"
-            text = f"{shortened(predicted, LONGEST_NAME - len(sure))} {sure}"
+            confidence = f"{int(100 * predictions.confidence[position])}%"
+            text = f"{shortened(predicted, LONGEST_NAME - len(confidence))} {confidence}"
             axes.text(x, y + 8, text, ha="center", va="top", fontsize=9, color="#C03000")
         axes.set_ylim(rows * (PIXELS + space) - 1, -1)
     return made
 
 
 def first_filters(net: nn.Module) -> Figure | None:
-    """Return the weights of the first layer as pictures; None for a network that sees no picture in its first layer.
-
-    That is its first convolution, or else a linear layer over all pixels. Filters that see several copies of the
-    picture are summed over them, which is how they answer to equal copies.
-    """
-    layer = next((each for each in net.modules() if isinstance(each, nn.Conv2d | nn.Linear)), None)
-    if isinstance(layer, nn.Conv2d):
-        weights = layer.weight.detach().float().sum(dim=1).cpu().numpy()
-    elif layer is not None and layer.in_features == PIXELS * PIXELS:
-        weights = layer.weight.detach().float().view(-1, PIXELS, PIXELS).cpu().numpy()
-    else:
+    """The weights of the first layer as pictures; None for a network that sees no picture in its first layer."""
+    weights = first_weights(net)
+    if weights is None:
         return None
-    count, height, width = weights.shape
-    count = min(count, FILTERS)
-    columns = 8 if count > 8 else max(count, 1)
-    rows = math.ceil(count / columns)
-    first = f", the first {count} of {len(weights)}" if count < len(weights) else ""
-    title = f"First layer: {count} filters of {height} x {width} pixels{first}\nblue speaks for ink, red against it"
+    total, height, width = weights.shape
+    shown = weights[:FILTERS]
+    title = f"First layer: {total} filters of {height} x {width} pixels"
+    if len(shown) < total:
+        title += f", the first {len(shown)} of {total}"
+    columns = min(8, max(len(shown), 1))
+    rows = math.ceil(len(shown) / columns)
     limit = float(np.abs(weights).max()) or 1.0
-    with figure(WIDTH, 0.9 + 4 * rows / columns, title.replace(f"{count} filters", f"{len(weights)} filters")) as made:
-        figure_made, axes = made
+    title += "\nblue: positive weight, red: negative"
+    with figure(WIDTH, 0.9 + 4 * rows / columns, title) as (made, axes):
         gap = max(1, width // 4)
-        picture = tiles(axes, weights[:count], columns, gap=(gap, gap), vmin=-limit, vmax=limit, cmap="RdBu")
-        figure_made.colorbar(picture, ax=axes, shrink=0.7, label="weight")
-    return figure_made
+        picture = tiles(axes, shown, columns, gap=(gap, gap), vmin=-limit, vmax=limit, cmap="RdBu")
+        made.colorbar(picture, ax=axes, shrink=0.7, label="weight")
+    return made
+
+
+def first_weights(net: nn.Module) -> np.ndarray | None:
+    """The filters of the first convolution, or of a first linear layer over all pixels, float32 [K, H, W].
+
+    Filters that see several copies of the picture are summed over them, which is how they answer to equal copies.
+    """
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            return layer.weight.detach().float().sum(dim=1).cpu().numpy()
+        if isinstance(layer, nn.Linear):
+            seen = layer.weight.detach().float().cpu().numpy()
+            return seen.reshape(-1, PIXELS, PIXELS) if layer.in_features == PIXELS * PIXELS else None
+    return None
 
 
 def tiles(axes: Axes, images: np.ndarray, columns: int, gap: tuple[int, int], **style: Any) -> AxesImage:
@@ -197,10 +215,10 @@ def tiles(axes: Axes, images: np.ndarray, columns: int, gap: tuple[int, int], **
 
 
 def of_drawings(predictions: Predictions, split: str) -> str:
-    """Return which drawings a picture is about."""
+    """The drawings that a figure is about, as a line of its title."""
     return f"{split} split, {len(predictions.label):,} drawings"
 
 
 def shortened(name: str, most: int) -> str:
-    """Return a name of at most `most` letters."""
+    """A name, cut to at most `most` letters."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

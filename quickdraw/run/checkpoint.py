@@ -18,9 +18,9 @@ from torch import Tensor
 
 from quickdraw.errors import RunError, WeightsError
 from quickdraw.files import atomic_write, make_folder
+from quickdraw.hardware import environment_changes
 from quickdraw.run.folder import RunFolder
-from quickdraw.settings import differences
-from quickdraw.state import Saved
+from quickdraw.state import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -41,17 +41,17 @@ class Checkpoints:
         self.folder = run.path / "checkpoint"
         self.facts = facts
 
-    def save(self, step: int, saved: Saved) -> None:
+    def save(self, step: int, snapshot: Snapshot) -> None:
         """Write a checkpoint after `step` steps, then remove all but the newest two."""
-        tensors, state = saved
+        data = encode(snapshot.tensors, {"training": snapshot.values, "facts": self.facts})
         make_folder(self.folder)
-        atomic_write(self.folder / f"{step:08d}.safetensors", encode(tensors, {"training": state, "facts": self.facts}))
+        atomic_write(self.folder / f"{step:08d}.safetensors", data)
         for old in self.paths()[KEPT:]:
             old.unlink()
-        self.run.update(epoch=state["position"]["epoch"], step=step)
+        self.run.update(epoch=len(snapshot.history), step=step)
 
-    def load(self) -> Saved | None:
-        """Return what the newest whole checkpoint holds, or None when there has never been one.
+    def load(self) -> Snapshot | None:
+        """The snapshot in the newest whole checkpoint, or None when there has never been one.
 
         Warns of each newer one that is damaged, and of what differs in the environment and may change bits. Raises
         WeightsError when all are damaged: starting from zero without a word would hide the loss. Raises RunError when
@@ -66,10 +66,10 @@ class Checkpoints:
                 continue
             self._compare(value["facts"])
             for other, complaint in damaged.items():
-                other.rename(other.with_suffix(".damaged"))  # else it would count as one of the newest two
+                other.rename(other.with_suffix(".damaged"))  # otherwise it would count as one of the newest two
                 self.run.warn(f"{complaint}; falling back to the checkpoint before it")
             log.info("continuing after step %d", int(path.stem))
-            return tensors, value["training"]
+            return Snapshot(tensors, value["training"])
         if damaged:
             raise WeightsError(
                 f"{self.folder}: no checkpoint can be read: {'; '.join(damaged.values())}; restore one from a backup, "
@@ -80,22 +80,23 @@ class Checkpoints:
         return None
 
     def _compare(self, facts: Mapping[str, Any]) -> None:
-        changed = [name for name, digest in self.facts["fingerprints"].items() if facts["fingerprints"][name] != digest]
+        before = facts["fingerprints"]
+        changed = [name for name, digest in self.facts["fingerprints"].items() if before[name] != digest]
         if changed:
             raise RunError(
                 f"{self.folder}: the drawings of {', '.join(changed)} changed since this run was saved; "
                 "bring the old files back, or train a new run"
             )
-        for line in differences(facts["environment"], self.facts["environment"]):
+        for line in environment_changes(facts["environment"], self.facts["environment"]):
             self.run.warn(f"{line}: the run may end with other bits than it would have")
 
     def paths(self) -> list[Path]:
-        """Return the checkpoint files, newest first."""
+        """The checkpoint files, newest first."""
         return sorted(self.folder.glob("[0-9]" * 8 + ".safetensors"), reverse=True)
 
 
 def encode(tensors: Mapping[str, Tensor], state: Any) -> bytes:
-    """Return the bytes of a checkpoint file."""
+    """The bytes of a checkpoint file with these tensors and this JSON value."""
     header = {"format": str(FORMAT), "state": json.dumps(state, allow_nan=False), "sha256": BLANK}
     data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata=header)
     start, end = digest_place(data)
@@ -103,7 +104,7 @@ def encode(tensors: Mapping[str, Tensor], state: Any) -> bytes:
 
 
 def decode(data: bytes) -> tuple[dict[str, Tensor], Any]:
-    """Return tensors and state of a checkpoint file's bytes; raises WeightsError if one bit is not as written."""
+    """Tensors and state of a checkpoint file's bytes; raises WeightsError if one bit is not as written."""
     start, end = digest_place(data)
     blanked = data[:start] + BLANK.encode() + data[end:]
     if hashlib.sha256(blanked).hexdigest().encode() != data[start:end]:
@@ -114,13 +115,13 @@ def decode(data: bytes) -> tuple[dict[str, Tensor], Any]:
             raise WeightsError(f"of format {header['format']}, written by another version; this one reads {FORMAT}")
         return load(data), json.loads(header["state"])
     except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
-        raise WeightsError("no checkpoint of ours, though its sha256 is right") from error
+        raise WeightsError("not a checkpoint of ours, although its sha256 is right") from error
 
 
 def digest_place(data: bytes) -> tuple[int, int]:
-    """Return where the digest's 64 hex digits stand; raises WeightsError when there is none."""
+    """The place of the digest's 64 hex digits, start and end; raises WeightsError when there is none."""
     header_size = int.from_bytes(data[:8], "little")
     found = DIGEST.search(data, 8, 8 + min(header_size, len(data)))
     if not found:
-        raise WeightsError("damaged, or no checkpoint: it holds no sha256")
+        raise WeightsError("damaged, or not a checkpoint: it holds no sha256")
     return found.span(1)

@@ -44,24 +44,28 @@ def record(run: RunFolder, environment: Mapping[str, Any], fingerprints: Mapping
 
 
 def describe_program() -> tuple[dict[str, Any], bytes | None]:
-    """Return the commit of the program and whether its tree is changed, and those changes as a diff if it is.
+    """The commit of the program and whether its tree is changed, and those changes as a diff if it is.
 
     The commit is None where git is missing or the program lies in no repository. Files that git does not know count as
     changes; the diff has only their names.
     """
     status = git("status", "--porcelain=v2", "--branch", "--untracked-files=normal")
     lines = (status or b"").decode(errors="replace").splitlines()
-    commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid")), None)
-    changes = [line for line in lines if not line.startswith("#")]
+    commit, changes, new = None, False, ""
+    for line in lines:
+        if line.startswith("# branch.oid"):
+            commit = line.split()[-1]
+        elif line.startswith("?"):
+            new += f"new file, not in git: {line[2:]}\n"
+        changes = changes or not line.startswith("#")
     if not commit or not changes:
-        return {"commit": commit, "dirty": bool(changes)}, None
-    new = "".join(f"new file, not in git: {line[2:]}\n" for line in changes if line.startswith("?"))
+        return {"commit": commit, "dirty": changes}, None
     diff = new.encode() + (git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv") or b"")
     return {"commit": commit, "dirty": True, "diff_sha256": hashlib.sha256(diff).hexdigest()}, diff
 
 
 def git(*arguments: str) -> bytes | None:
-    """Return what git says of the program's tree, None if it cannot; nothing is written and no hook is run."""
+    """The output of git about the program's tree, None if it cannot say; nothing is written and no hook is run."""
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(
             ["git", "-c", "core.fsmonitor=false", "-C", str(PROGRAM), *arguments],
@@ -78,7 +82,9 @@ def compare(run: RunFolder, original: str) -> str:
     """Say whether a run ended with the weights of the one it repeats, and if not what differs; its status says too."""
     other = RunFolder(original)
     same = weights_digest(run) == weights_digest(other)
-    differing = [] if same else explain(other, run)
+    differing = []
+    if not same:
+        differing = recorded_differences(other, run)
     run.update(rerun={"of": str(other.path.absolute()), "same_weights": same, "differing": differing})
     if same:
         return f"the same weights as {other.path}, bit for bit"
@@ -88,16 +94,25 @@ def compare(run: RunFolder, original: str) -> str:
 
 
 def weights_digest(run: RunFolder) -> str | None:
-    """Return the sha256 of a completed run's weights, None where there are none."""
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in run.path.glob("weights/*.pth")]
-    return digests[0] if digests else None
+    """The sha256 of a completed run's weights, None where there are none."""
+    path = next(run.path.glob("weights/*.pth"), None)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else None
 
 
-def explain(old: RunFolder, new: RunFolder) -> list[str]:
-    """Return what differs between two runs of all that can change weights."""
-    ignored = OUTPUT_KEYS | {"exp_name"}
-    found = differences(decoded(old.status["config"]), decoded(new.status["config"]), ignored=ignored)
-    before, after = (((read_json(run.path / FILE) or {}).get("starts") or [{}])[-1] for run in (old, new))
-    for part in ("program", "environment", "machine", "fingerprints"):
+def recorded_differences(old: RunFolder, new: RunFolder) -> list[str]:
+    """The differences between two runs in all that is recorded and can change weights, each as a text."""
+    found = differences(
+        decoded(old.status["config"]), decoded(new.status["config"]), ignored=OUTPUT_KEYS | {"exp_name"}
+    )
+    before, after = last_start(old), last_start(new)
+    for part in ("program", "machine", "fingerprints"):
         found += differences({part: before.get(part, {})}, {part: after.get(part, {})}, ignored={"program.diff"})
-    return [line for line in found if not line.startswith(("environment.device", "environment.threads"))]
+    changes = hardware.environment_changes(before.get("environment", {}), after.get("environment", {}))
+    settings = ("device ", "threads ")  # they are in the configuration too
+    return found + [f"environment.{change}" for change in changes if not change.startswith(settings)]
+
+
+def last_start(run: RunFolder) -> dict[str, Any]:
+    """The entry in `provenance.json` of the process that ended the run; empty where there is none."""
+    starts = (read_json(run.path / FILE) or {}).get("starts")
+    return starts[-1] if starts else {}

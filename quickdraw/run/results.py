@@ -1,4 +1,4 @@
-"""What a finished run says of itself: the content of `result.json`, and the description of its weights."""
+"""The result of a finished run: the content of `result.json`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,27 +6,26 @@ from typing import Any
 
 from torch import nn
 
-from quickdraw import hardware
+from quickdraw import hardware, metrics
 from quickdraw.data.dataset import Dataset
-from quickdraw.metrics import lower_is_better
 from quickdraw.predictions import Predictions
-from quickdraw.settings import encoded
-from quickdraw.state import Record
+from quickdraw.state import EpochRecord
 
 
 def summarise(
-    config: Mapping[str, Any], data: Dataset, net: nn.Module, history: Sequence[Record], tested: Predictions
+    config: Mapping[str, Any], data: Dataset, net: nn.Module, history: Sequence[EpochRecord], tested: Predictions
 ) -> dict[str, Any]:
-    """Return the content of `result.json`, of the best epoch's weights in `net` and what it says of the test split."""
-    monitor = config["trainer"]["monitor"]
-    sign = -1 if lower_is_better(monitor) else 1
-    best = max(history, key=lambda record: sign * record[monitor])  # the first of equals, as in training
-    class_accuracy = tested.class_accuracy(len(data.classes))
+    """The content of `result.json`, for the weights of the best epoch in `net` and their predictions of the test split.
+
+    The validation scores are the best epoch's. `train_s` is the time spent in training epochs, without validation.
+    """
+    best = metrics.best(history, config["trainer"]["monitor"])
     train_s = sum(record["train_s"] for record in history)
+    test_scores = {f"test_{name}": value for name, value in metrics.final_scores(tested).items()}
+    val_scores = {name: value for name, value in best.items() if name.startswith("val_")}
     return {
-        **{f"test_{name}": value for name, value in tested.scores().items()},
-        "test_calibration_error": tested.calibration_error(),
-        **{name: value for name, value in best.items() if name.startswith("val_")},
+        **test_scores,
+        **val_scores,
         "best_epoch": best["epoch"],
         "epochs": len(history),
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
@@ -35,23 +34,12 @@ def summarise(
         "samples_per_s": len(history) * len(data.train.indices) / train_s,
         "peak_rss_mb": hardware.peak_rss_mb(),
         "classes": data.classes,
-        "test_class_accuracy": [None if math.isnan(value) else value for value in class_accuracy.tolist()],
+        "test_class_accuracy": class_accuracy(tested, len(data.classes)),
         "seed": config["seed"],
     }
 
 
-def describe_weights(
-    config: Mapping[str, Any], data: Dataset, result: Mapping[str, Any], environment: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what `<exp_name>_net.json` says beside the contract of input and output."""
-    return {
-        "classes": data.classes,
-        "model": config["model"]["_target_"],
-        "drawings": data.counts(),
-        "metrics": {
-            key: value for key, value in result.items() if key.startswith(("test_", "val_")) or key == "best_epoch"
-        },
-        "config": encoded(config),
-        "fingerprints": data.fingerprints,
-        "versions": environment["versions"],
-    }
+def class_accuracy(tested: Predictions, classes: int) -> list[float | None]:
+    """The accuracy on each class's drawings; None, for JSON has no nan, where there are none."""
+    values = tested.class_accuracy(classes).tolist()
+    return [None if math.isnan(value) else value for value in values]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from quickdraw import metrics
 from quickdraw.predictions import Predictions
 from quickdraw.run.folder import RunFolder
 
@@ -46,7 +47,7 @@ def make_run(
     (folder / "weights").mkdir()
     description = {"classes": list(classes), "fingerprints": {name: f"of {name}" for name in classes}}
     (folder / "weights" / "made_up_net.json").write_text(json.dumps(description))
-    scores = {f"test_{name}": value for name, value in predictions.scores().items()}
+    scores = {f"test_{name}": value for name, value in metrics.scores(predictions).items()}
     run.complete(
         {
             **scores,

@@ -9,7 +9,6 @@ for module in (
     "torch",
     "torch.utils.tensorboard",
     "torch._dynamo",
-    "sklearn.model_selection",
     "run",
     "quickdraw.run.charts",
     "quickdraw.engine",
