@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from quickdraw.analysis.comparison import compare, mcnemar, two_to_compare
-from quickdraw.analysis.disagreement import class_frame, confusion_frame, drawings_figure, drawings_figures
 from quickdraw.analysis.drawings import drawings
+from quickdraw.analysis.figures.disagreement import class_frame, confusion_frame, drawings_figure, drawings_figures
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.errors import DataError, RunError
 from quickdraw.run.listing import Run, read_run, read_runs

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from quickdraw.analysis import figures, setting_figures
+from quickdraw.analysis.figures import scores, settings
 from quickdraw.analysis.page import leave_report, write_report
 from quickdraw.analysis.ranking import rank
 from quickdraw.run.listing import read_runs
@@ -18,12 +18,12 @@ HEADINGS = [
     "Where the best two disagree", "Not completed", "All runs",
 ]  # fmt: skip
 DRAWN = (
-    figures.ranking_figure,
-    figures.curves_figure,
-    figures.time_figure,
-    setting_figures.effects_figure,
-    setting_figures.interaction_figure,
-    setting_figures.parallel_figure,
+    scores.ranking_figure,
+    scores.curves_figure,
+    scores.time_figure,
+    settings.effects_figure,
+    settings.interaction_figure,
+    settings.parallel_figure,
 )
 
 
@@ -105,7 +105,7 @@ def test_failure_of_a_picture_is_one_line(
     def broken(runs: object) -> None:
         raise RuntimeError("no\nfont")
 
-    monkeypatch.setattr(figures, "curves_figure", broken)
+    monkeypatch.setattr(scores, "curves_figure", broken)
     assert leave_report(sweep) is None
     assert capsys.readouterr().err == "warning: no report.html (RuntimeError: no font)\n"
     assert (sweep / "report.html").read_bytes() == before, "an older one is left whole"
@@ -117,7 +117,7 @@ def test_every_figure_of_a_sweep_is_drawn(sweep: Path) -> None:
         made = draw(runs)
         assert isinstance(made, Figure), draw
         assert all(axes.has_data() for axes in made.axes if axes.axison), draw
-    ranking = figures.ranking_figure(runs)
+    ranking = scores.ranking_figure(runs)
     assert ranking
     names = [label.get_text() for label in ranking.axes[0].get_yticklabels()]
     assert names == [setting.name for setting in rank(runs)]
@@ -132,4 +132,4 @@ def test_figures_of_nothing_are_none(tmp_path: Path) -> None:
 
 def test_fastest_and_best_runs_are_the_front() -> None:
     points = [(3.0, 0.9), (1.0, 0.7), (2.0, 0.6), (2.0, 0.8), (4.0, 0.85)]
-    assert figures.pareto(points) == [(1.0, 0.7), (2.0, 0.8), (3.0, 0.9)]
+    assert scores.pareto(points) == [(1.0, 0.7), (2.0, 0.8), (3.0, 0.9)]

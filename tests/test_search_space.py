@@ -13,9 +13,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from hydra_plugins.quickdraw_optuna.grammar import overrides_of, split
+from quickdraw.analysis.figures.search import history_figure, parallel_coordinates, parallel_frame, trial_frame
 from quickdraw.analysis.importance import final_scores, importance, report
 from quickdraw.analysis.journal import read_search
-from quickdraw.analysis.search import history_figure, parallel_coordinates, parallel_frame, trial_frame
 from quickdraw.errors import ConfigError, RunError
 from quickdraw.search.pruning import make_pruner
 from quickdraw.search.sampling import MAKERS, Proposer

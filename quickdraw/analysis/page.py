@@ -76,26 +76,27 @@ def page(folder: Path, runs: Sequence[Run]) -> Iterator[str]:
 
 def pictures(runs: Sequence[Run]) -> Iterator[str]:
     """Yield what completed runs are compared by."""
-    from quickdraw.analysis import effects, figures, frames, sentences, setting_figures
+    from quickdraw.analysis import effects, frames, sentences
+    from quickdraw.analysis.figures import scores, settings
 
     yield heading("Ranking")
     yield table(frames.ranking_frame(runs).reset_index())
     yield paragraph("The validation score ranks. The test accuracy is for the record.", "note")
-    yield image(figures.ranking_figure(runs), "mean and interval of each setting")
+    yield image(scores.ranking_figure(runs), "mean and interval of each setting")
     mattered = effects.effect_frame(runs)
     if len(mattered):
         yield heading("What mattered") + paragraph(sentences.effects_in_words(runs)) + table(mattered)
-        yield image(setting_figures.effects_figure(runs), "the score by the values of each setting")
+        yield image(settings.effects_figure(runs), "the score by the values of each setting")
     if len(effects.top_two(runs)) == 2:
         yield paragraph(sentences.interaction_in_words(runs))
-        yield image(setting_figures.interaction_figure(runs), "the score by the two settings that mattered most")
+        yield image(settings.interaction_figure(runs), "the score by the two settings that mattered most")
     yield heading("Learning curves")
-    yield image(figures.curves_figure(runs), "loss and score over the epochs")
+    yield image(scores.curves_figure(runs), "loss and score over the epochs")
     yield heading("Accuracy against time")
-    yield image(figures.time_figure(runs), "score over the seconds of training")
+    yield image(scores.time_figure(runs), "score over the seconds of training")
     if len(mattered):
         yield heading("Parallel coordinates")
-        yield image(setting_figures.parallel_figure(runs), "each run as a line from its settings to its score")
+        yield image(settings.parallel_figure(runs), "each run as a line from its settings to its score")
     yield from disagreement(runs)
 
 
@@ -104,8 +105,8 @@ def searched(folder: Path) -> Iterator[str]:
     search = read_search(folder)
     if search is None or not search.ranked():
         return
+    from quickdraw.analysis.figures.search import history_figure, parallel_coordinates
     from quickdraw.analysis.importance import importance
-    from quickdraw.analysis.search import history_figure, parallel_coordinates
 
     parts = ", ".join(f"{search.names[key]} {100 * part:.0f} %" for key, part in importance(search).items())
     yield heading("Search") + image(history_figure(search), "the score of each trial, and the best so far")
@@ -115,8 +116,8 @@ def searched(folder: Path) -> Iterator[str]:
 
 def disagreement(runs: Sequence[Run]) -> Iterator[str]:
     """Yield where the runs of the two best settings disagree."""
-    from quickdraw.analysis import disagreement as figures
     from quickdraw.analysis.comparison import compare, two_to_compare
+    from quickdraw.analysis.figures import disagreement as figures
 
     pair = two_to_compare(runs)
     if not pair:

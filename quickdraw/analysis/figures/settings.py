@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from quickdraw.analysis.effects import effect_frame, interaction_frame, label_columns, top_two, value_frame
-from quickdraw.analysis.figures import COLORS, GREY, MOST_LINES, WIDTH, clear, focus, heat_map
+from quickdraw.analysis.figures.scores import COLORS, GREY, MOST_LINES, WIDTH, clear, focus, heat_map
 from quickdraw.analysis.folders import metric
 from quickdraw.metrics import lower_is_better
 from quickdraw.plotting import figure

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from quickdraw.analysis.comparison import Comparison
 from quickdraw.analysis.drawings import drawings, synthetic
-from quickdraw.analysis.figures import COLORS, WIDTH, clear, heat_map
+from quickdraw.analysis.figures.scores import COLORS, WIDTH, clear, heat_map
 from quickdraw.errors import QuickdrawError
 from quickdraw.plotting import figure, sheet
 
