@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from quickdraw.analysis.ranking import Setting, rank
-from quickdraw.run.listing import Run, read_runs
+from quickdraw.analysis.ranking import Setting
+from quickdraw.analysis.sweep import read_sweep
+from quickdraw.run.listing import Run
 
 SCORES = ("test_accuracy", "test_top3_accuracy", "test_top5_accuracy", "test_balanced_accuracy")
 HEADINGS = ("sweep", "setting", "seeds", "accuracy", "top-3", "top-5", "balanced", "samples/s")
@@ -38,7 +39,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweeps", type=Path, nargs="+", help="folders in outputs/multirun")
-    rows = [row(sweep.name, each) for sweep in parser.parse_args().sweeps for each in rank(read_runs(sweep))]
+    rows = [row(sweep.name, each) for sweep in parser.parse_args().sweeps for each in read_sweep(sweep).settings]
     for cells in (HEADINGS, ["---"] * len(HEADINGS), *rows):
         print("| " + " | ".join(cells) + " |")
 

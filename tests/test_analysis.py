@@ -104,7 +104,7 @@ def test_compare_says_what_differs_and_whether_it_is_chance(ask: Ask) -> None:
     assert re.search(r"\nsetting +A +B\nlr +0.001 +0.01\n", text) or re.search(r"\noptimizer.lr +0.001 +0.01\n", text)
     assert re.search(r"\ntest_accuracy +0.8333 +0.9333 +0.1000\n", text)
     assert re.search(r"\ncat +20 +0.5000 +0.8000 +0.3000 +0 +6\n", text)
-    assert "60 test drawings: 50 right in both, 0 in A alone, 6 in B alone, 4 in neither" in text
+    assert "60 test drawings: 50 right in both, 0 only in A, 6 only in B, 4 in neither" in text
     assert "B is better than A by 0.1000" in text
     said = strict(ask("compare", *names, "--json"))
     assert said["p"] == pytest.approx(2 / 2**6)
@@ -150,7 +150,7 @@ def test_terminal_gets_coloured_tables_and_a_pipe_plain_ones(ask: Ask, monkeypat
 
 
 def test_newest_sweep_is_the_one_last_active(outputs: Path, tmp_path: Path) -> None:
-    assert find_sweep(outputs=outputs / "outputs").name == "rates"
+    assert find_sweep(outputs=outputs / "outputs").folder.name == "rates"
     with pytest.raises(RunError, match="there is no sweep yet"):
         find_sweep(outputs=tmp_path)
 

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from quickdraw.analysis.comparison import compare, mcnemar, two_to_compare
-from quickdraw.analysis.disagreement import class_frame, confusion_frame, drawings_figure, drawings_figures
+from quickdraw.analysis.comparison import compare, mcnemar
 from quickdraw.analysis.drawings import drawings
+from quickdraw.analysis.figures import drawings_figure, drawings_figures
+from quickdraw.analysis.frames import class_frame, confusion_frame
+from quickdraw.analysis.sweep import Sweep, read_sweep
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.errors import DataError, RunError
-from quickdraw.run.listing import Run, read_run, read_runs
+from quickdraw.run.listing import Run, read_run
 from tests.support.made_up import CLASSES, PER_CLASS, make_run, make_sweep, predicted
 
 
@@ -44,7 +46,7 @@ def test_few_drawings_are_not_enough(tmp_path: Path) -> None:
     text = compare(*pair(tmp_path, range(3), range(2, 7))).verdict()
     assert text.startswith("A leads B by 0.0333")
     assert "McNemar's test: p = 0.69" in text
-    assert text.endswith("the two cannot be told apart on these 60 test drawings.")
+    assert text.endswith("the two cannot be distinguished on these 60 test drawings.")
 
 
 def test_equal_predictions_are_called_equal(tmp_path: Path) -> None:
@@ -97,14 +99,16 @@ def test_run_that_was_not_completed_or_has_lost_a_file_is_refused(tmp_path: Path
 
 
 def test_best_two_settings_are_compared_with_the_same_seed(tmp_path: Path) -> None:
-    runs = read_runs(make_sweep(tmp_path / "sweep"))
-    found = two_to_compare(runs)
-    assert found
-    best, second = found
+    sweep = read_sweep(make_sweep(tmp_path / "sweep"))
+    assert sweep.best_two
+    best, second = sweep.best_two
     assert best.settings["seed"] == second.settings["seed"]
     assert best.settings["optimizer.lr"] == 0.01
-    assert two_to_compare(runs[:1]) is None
-    assert two_to_compare([]) is None
+    compared = sweep.comparison()
+    assert compared
+    assert compared.runs == (best, second)
+    assert Sweep(tmp_path, sweep.runs[:1]).best_two is None
+    assert Sweep(tmp_path, []).comparison() is None
 
 
 @pytest.fixture

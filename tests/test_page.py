@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from quickdraw.analysis import figures, setting_figures
+from quickdraw.analysis import figures
+from quickdraw.analysis.figures.curves import pareto
 from quickdraw.analysis.page import leave_report, write_report
-from quickdraw.analysis.ranking import rank
-from quickdraw.run.listing import read_runs
+from quickdraw.analysis.sweep import read_sweep
 from tests.support.made_up import make_run, make_sweep
 
 HEADINGS = [
@@ -21,9 +21,9 @@ DRAWN = (
     figures.ranking_figure,
     figures.curves_figure,
     figures.time_figure,
-    setting_figures.effects_figure,
-    setting_figures.interaction_figure,
-    setting_figures.parallel_figure,
+    figures.effects_figure,
+    figures.interaction_figure,
+    figures.parallel_figure,
 )
 
 
@@ -112,24 +112,24 @@ def test_failure_of_a_picture_is_one_line(
 
 
 def test_every_figure_of_a_sweep_is_drawn(sweep: Path) -> None:
-    runs = read_runs(sweep)
+    read = read_sweep(sweep)
     for draw in DRAWN:
-        made = draw(runs)
+        made = draw(read)
         assert isinstance(made, Figure), draw
         assert all(axes.has_data() for axes in made.axes if axes.axison), draw
-    ranking = figures.ranking_figure(runs)
+    ranking = figures.ranking_figure(read)
     assert ranking
     names = [label.get_text() for label in ranking.axes[0].get_yticklabels()]
-    assert names == [setting.name for setting in rank(runs)]
+    assert names == [setting.name for setting in read.settings]
     low, high = ranking.axes[0].get_xlim()
-    assert all(low < run.score < high for run in runs if run.score is not None)
+    assert all(low < run.score < high for run in read.runs if run.score is not None)
 
 
 def test_figures_of_nothing_are_none(tmp_path: Path) -> None:
     make_run(tmp_path / "a", None, "failed", "no memory")
-    assert [draw(read_runs(tmp_path)) for draw in DRAWN] == [None] * len(DRAWN)
+    assert [draw(read_sweep(tmp_path)) for draw in DRAWN] == [None] * len(DRAWN)
 
 
 def test_fastest_and_best_runs_are_the_front() -> None:
     points = [(3.0, 0.9), (1.0, 0.7), (2.0, 0.6), (2.0, 0.8), (4.0, 0.85)]
-    assert figures.pareto(points) == [(1.0, 0.7), (2.0, 0.8), (3.0, 0.9)]
+    assert pareto(points) == [(1.0, 0.7), (2.0, 0.8), (3.0, 0.9)]

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from quickdraw.analysis.ranking import rank, verdict
+from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import job_table, ranking_table, report
 from quickdraw.run.folder import RunFolder
-from quickdraw.run.listing import Run, named, short, varied, write_summary
+from quickdraw.run.listing import Run, named, read_epochs, short_names, varied, write_summary
 
 FIRST = [0.91, 0.93, 0.92, 0.94]
 SECOND = [0.90, 0.915, 0.912, 0.925]
@@ -28,12 +29,16 @@ def run(score: float | None = None, state: str = "completed", reason: str = "", 
     return Run(Path("sweep", "-".join(map(str, flat.values()))), flat, state, reason, result)
 
 
+def sweep(runs: Sequence[Run]) -> Sweep:
+    return Sweep(Path("sweep"), runs)
+
+
 def seeds(scores: list[float], first_seed: int = 0, **settings: Any) -> list[Run]:
     return [run(score, seed=seed, **settings) for seed, score in enumerate(scores, first_seed)]
 
 
 def test_seeds_of_one_setting_are_one_row_with_mean_deviation_and_interval() -> None:
-    best, second = rank([*seeds(SECOND, dropout_rate=0.5), *seeds(FIRST, dropout_rate=0.3)])
+    best, second = sweep([*seeds(SECOND, dropout_rate=0.5), *seeds(FIRST, dropout_rate=0.3)]).settings
     assert (best.name, second.name) == ("dropout_rate=0.3", "dropout_rate=0.5")
     assert best.mean == pytest.approx(fmean(FIRST))
     assert best.deviation == pytest.approx(stdev(FIRST))
@@ -43,66 +48,68 @@ def test_seeds_of_one_setting_are_one_row_with_mean_deviation_and_interval() -> 
 
 
 def test_common_seeds_are_compared_in_pairs() -> None:
-    text = verdict(rank([*seeds(FIRST, lr=1), *seeds(SECOND, lr=2)]))
+    text = sweep([*seeds(FIRST, lr=1), *seeds(SECOND, lr=2)]).verdict()
     interval = stats.ttest_rel(FIRST, SECOND).confidence_interval(0.95)
     assert f"lr=1 is better than lr=2 by {fmean(FIRST) - fmean(SECOND):.4f}" in text
     assert f"(95 %: {interval.low:+.4f} to {interval.high:+.4f}, paired over 4 seeds)" in text
 
 
 def test_different_seeds_are_compared_by_welch() -> None:
-    text = verdict(rank([*seeds(FIRST, lr=1), *seeds(SECOND, first_seed=10, lr=2)]))
+    text = sweep([*seeds(FIRST, lr=1), *seeds(SECOND, first_seed=10, lr=2)]).verdict()
     interval = stats.ttest_ind(FIRST, SECOND, equal_var=False).confidence_interval(0.95)
     assert f"(95 %: {interval.low:+.4f} to {interval.high:+.4f}, unpaired, by Welch)" in text
-    assert "the two cannot be told apart" in text
+    assert "the two cannot be distinguished" in text
 
 
 def test_one_seed_is_called_luck() -> None:
-    text = verdict(rank([run(0.92, lr=1, seed=0), run(0.91, lr=2, seed=0)]))
+    text = sweep([run(0.92, lr=1, seed=0), run(0.91, lr=2, seed=0)]).verdict()
     assert text.startswith("lr=1 leads lr=2 by 0.0100, with one seed: that may be luck.")
 
 
 def test_equal_differences_are_no_proof() -> None:
     """Two seeds on few drawings often differ by exactly as much: a spread of zero is not certainty."""
-    text = verdict(rank([*seeds([0.75, 0.5], lr=1), *seeds([0.625, 0.375], lr=2)]))
-    assert "cannot be told apart" in text
+    text = sweep([*seeds([0.75, 0.5], lr=1), *seeds([0.625, 0.375], lr=2)]).verdict()
+    assert "cannot be distinguished" in text
 
 
 def test_nothing_to_compare_is_no_verdict() -> None:
-    assert verdict(rank(seeds(FIRST))) == ""
-    assert verdict(rank([])) == ""
-    assert "(all the same)" in str(ranking_table(rank(seeds(FIRST))))
+    assert sweep(seeds(FIRST)).verdict() == ""
+    assert sweep([]).verdict() == ""
+    assert "(all the same)" in str(ranking_table(sweep(seeds(FIRST))))
 
 
 def test_loss_ranks_from_below() -> None:
     runs = [run(score, trainer__monitor="val_loss", lr=lr) for score, lr in ((0.9, 1), (0.8, 2))]
-    assert [setting.name for setting in rank(runs)] == ["lr=1", "lr=2"]
-    assert "0.1000" in str(ranking_table(rank(runs))).splitlines()[1]
+    assert [setting.name for setting in sweep(runs).settings] == ["lr=1", "lr=2"]
+    assert "0.1000" in str(ranking_table(sweep(runs))).splitlines()[1]
 
 
 def test_setting_that_diverges_with_one_seed_comes_after_those_that_do_not() -> None:
     shaky = [*seeds([0.99, 0.98], lr=2), run(state="diverged", lr=2, seed=2)]
-    settings = rank([*seeds(FIRST, lr=1), *shaky, run(state="diverged", lr=3, seed=0)])
+    ranked = sweep([*seeds(FIRST, lr=1), *shaky, run(state="diverged", lr=3, seed=0)])
+    settings = ranked.settings
     assert [setting.name for setting in settings] == ["lr=1", "lr=2", "lr=3"]
     assert math.isnan(settings[2].mean)
-    assert verdict(settings) == "lr=2 diverged with 1 of 3 seeds, lr=1 with 0 of 4."
-    assert str(ranking_table(settings)).splitlines()[2].endswith("1 diverged")
+    assert ranked.verdict() == "lr=2 diverged with 1 of 3 seeds, lr=1 with 0 of 4."
+    assert str(ranking_table(ranked)).splitlines()[2].endswith("1 diverged")
 
 
-def test_failed_runs_rank_nowhere_and_are_all_listed() -> None:
+def test_runs_without_a_result_rank_nowhere_and_are_all_listed() -> None:
     runs = [
         run(0.9, lr=1),
         run(state="failed", reason="killed by SIGSEGV", lr=2),
         run(state="diverged", reason="nan", lr=3),
         run(state="interrupted", reason="SIGTERM", lr=4),
     ]
-    assert len(rank(runs)) == 2
-    text = report(runs)
-    assert [line.split()[1] for line in str(job_table(runs)).splitlines()[1:]] == [
+    assert len(sweep(runs).settings) == 2
+    text = report(sweep(runs))
+    assert [line.split()[1] for line in str(job_table(sweep(runs))).splitlines()[1:]] == [
         "completed", "diverged", "failed", "interrupted",
     ]  # fmt: skip
-    failures = text[text.index("\nfailed") :].splitlines()[2:]
-    assert [line.split("  ")[0] for line in failures] == ["lr=2", "lr=4"]
+    failures = text[text.index("\nnot completed") :].splitlines()[2:]
+    assert [line.split("  ")[0] for line in failures] == ["lr=2", "lr=3", "lr=4"]
     assert re.fullmatch("lr=2 +sweep/2/run.log +killed by SIGSEGV", failures[0])
+    assert failures[1].endswith("diverged: nan")
 
 
 def test_only_what_was_chosen_tells_runs_apart() -> None:
@@ -121,7 +128,7 @@ def test_only_what_was_chosen_tells_runs_apart() -> None:
 def test_key_of_its_own_is_not_hidden_by_another_with_the_same_end() -> None:
     runs = [run(1, seed=0, data__seed=1), run(1, seed=0, data__seed=2), run(1, seed=3, data__seed=2)]
     assert list(varied(runs)) == ["data.seed", "seed"]
-    assert short({"data.seed": "data.seed", "seed": "seed", "optimizer.lr": "optimizer.lr"}) == {
+    assert short_names({"data.seed": "data.seed", "seed": "seed", "optimizer.lr": "optimizer.lr"}) == {
         "data.seed": "data.seed",
         "seed": "seed",
         "optimizer.lr": "lr",
@@ -136,3 +143,27 @@ def test_run_that_was_killed_before_its_result_was_written_is_not_finished(tmp_p
     text = write_summary(tmp_path).read_text().splitlines()
     assert text[0].startswith("seed,state,val_accuracy,")
     assert [line.split(",")[1] for line in text[1:]] == ["interrupted", "interrupted"]
+
+
+@pytest.mark.parametrize(
+    ("text", "epochs"),
+    [
+        ("epoch,val_loss\n1,0.5\n2,1e-3\n", [{"epoch": 1, "val_loss": 0.5}, {"epoch": 2, "val_loss": 0.001}]),
+        ("epoch,val_loss\n1,0.5\n2\n", []),
+        ("epoch,val_loss\n1,0.5,3\n", []),
+        ("epoch,val_loss\n1,low\n", []),
+        ('epoch,val_loss\n1,"0.5', []),
+        ("\0", []),
+        ("", []),
+        (None, []),
+    ],
+)
+def test_epochs_are_numbers_or_there_are_none(tmp_path: Path, text: str | None, epochs: list[dict[str, float]]) -> None:
+    if text is not None:
+        (tmp_path / "metrics.csv").write_text(text)
+    assert read_epochs(tmp_path) == epochs
+
+
+def test_of_keys_that_read_each_other_always_the_same_one_is_shown() -> None:
+    runs = [run(1, a__x=value, b__x=value, c__x=value) for value in (1, 2)]
+    assert list(varied(runs)) == ["a.x"]

@@ -11,7 +11,7 @@ from quickdraw.errors import ConfigError, QuickdrawError
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells a wrong argument as every other error: in one line, with exit code 1."""
+    """Reports a wrong argument as every other error: in one line, with exit code 1."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; see --help")
@@ -35,7 +35,7 @@ def arguments() -> argparse.ArgumentParser:
     show.add_argument("run", metavar="RUN", help=a_run)
 
     sweep = commands.add_parser("sweep", parents=[common], help="a sweep's ranking; makes summary.csv and report.html")
-    sweep.add_argument("folder", metavar="FOLDER", help="outputs/multirun/<exp_name>, or its name alone")
+    sweep.add_argument("folder", metavar="FOLDER", help="outputs/multirun/<exp_name>, or only its name")
 
     compare = commands.add_parser("compare", parents=[common], help="two runs on the same test drawings")
     compare.add_argument("run", metavar="RUN", help=a_run)

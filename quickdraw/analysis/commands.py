@@ -1,132 +1,131 @@
-"""What `python -m quickdraw.analysis` answers: each command's tables and sentences, and the same as plain data."""
+"""What `python -m quickdraw.analysis` answers of many runs: tables and sentences, and the same as plain data."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quickdraw.analysis.folders import OUTPUTS, all_runs, find_sweep, metric
-from quickdraw.analysis.ranking import Setting, rank, verdict
+from quickdraw.analysis.folders import OUTPUTS, all_runs, find_sweep
+from quickdraw.analysis.rows import ranking_rows
+from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import Table, report_parts
-from quickdraw.data.names import nearest_names
+from quickdraw.analysis.terminal import Answer
 from quickdraw.errors import RunError
-from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import SCORES, Run, named, write_summary
-from quickdraw.settings import shown
+from quickdraw.settings import nearest, shown
 
 FIRST_KEYS = ("started", "exp_name", "state", "seconds", "folder")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command says to a person, part by part, and to a program."""
-
-    parts: Sequence[Table | str]
-    data: Any
+HIGHEST_FIRST = ("started", "samples_per_s")  # and every accuracy
+RANKING_KEYS = ("rank", "setting", "mean", "deviation", "half_width", "scores", "test_accuracy", "diverged")
 
 
 def list_runs(outputs: Path, exp_name: str, sort: str, reverse: bool) -> Answer:
-    """Answer with the runs, newest first, or by a metric (best first) or a setting (ascending)."""
+    """The runs, newest first, or by a metric (best first) or a setting (ascending)."""
     runs = all_runs(outputs, exp_name)
-    keys = known_keys(runs)
-    if sort not in keys:
-        near = nearest_names(sort, keys, count=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise RunError(f"--sort {sort}: expected a metric or a setting of the runs{hint}")
-    names: dict[Path, str] = {}
-    for group in {run.settings.get("exp_name") for run in runs}:  # what differs within one experiment tells it apart
-        names |= named([run for run in runs if run.settings.get("exp_name") == group])
-    present = [run for run in runs if keys[sort](run) not in (None, "")]
-    downwards = sort == "started" or "accuracy" in sort or sort == "samples_per_s"
-    ordered = sorted(present, key=lambda run: order(keys[sort](run)), reverse=downwards != reverse)
-    ordered += [run for run in runs if keys[sort](run) in (None, "")]
-    score = metric(runs)
-    columns = list(dict.fromkeys([score, "test_accuracy", "seconds"]))
+    getters = sort_keys(runs)
+    if sort not in getters:
+        raise RunError(f"--sort {sort}: expected a metric or a setting of the runs{nearest(sort, getters)}")
+    ordered = ordered_by(runs, getters[sort], highest_first(sort) != reverse)
+
+    # The score that ranks, the test accuracy, the time, and what they are sorted by.
+    columns = list(dict.fromkeys([Sweep(outputs, runs).metric, "test_accuracy", "seconds"]))
     if sort not in (*columns, *FIRST_KEYS):
         columns.insert(0, sort)
-    rows = [
-        [
-            run.started[:16].replace("T", " "),
-            run.settings.get("exp_name", ""),
-            run.state,
-            names[run.folder],
-            *(listed(run, key, keys[key](run)) for key in columns),
-            str(run.folder),
-        ]
-        for run in ordered
-    ]
+
+    names = experiment_names(runs)
+    rows = []
+    for run in ordered:
+        started = run.started[:16].replace("T", " ")
+        values = [list_cell(run, key, getters[key](run)) for key in columns]
+        rows.append([started, run.settings.get("exp_name", ""), run.state, names[run.folder], *values, str(run.folder)])
     header = ["started", "exp_name", "state", "setting", *columns, "folder"]
-    return Answer([Table(header, rows)], [facts(run) for run in ordered])
+    return Answer([Table(header, rows)], [as_dict(run) for run in ordered])
 
 
-def listed(run: Run, key: str, value: Any) -> Any:
-    """Return a cell of the list: a metric as a number, whole seconds, a setting as it was set (1e-05 is not 0.0000)."""
+def experiment_names(runs: Sequence[Run]) -> dict[Path, str]:
+    """What differs between the runs of each experiment, by folder."""
+    experiments: dict[Any, list[Run]] = {}
+    for run in runs:
+        experiments.setdefault(run.settings.get("exp_name"), []).append(run)
+    names: dict[Path, str] = {}
+    for own in experiments.values():
+        names |= named(own)
+    return names
+
+
+def ordered_by(runs: Sequence[Run], value_of: Callable[[Run], Any], descending: bool) -> list[Run]:
+    """The runs by a value; those without it come last."""
+    present = [run for run in runs if value_of(run) not in (None, "")]
+    absent = [run for run in runs if value_of(run) in (None, "")]
+    return [*sorted(present, key=lambda run: order(value_of(run)), reverse=descending), *absent]
+
+
+def highest_first(key: str) -> bool:
+    """Whether a list begins with the highest value."""
+    return key in HIGHEST_FIRST or "accuracy" in key
+
+
+def list_cell(run: Run, key: str, value: Any) -> Any:
+    """A cell of the list: a metric as a number, whole seconds, a setting as it was set (1e-05 is not 0.0000)."""
+    if value is None:
+        return None
     if key == "seconds":
-        return None if value is None else round(value)
-    return value if value is None or key in run.result else told(value)
+        return round(value)
+    return value if key in run.result else typed(value)
 
 
-def known_keys(runs: Sequence[Run]) -> dict[str, Callable[[Run], Any]]:
-    """Return what runs can be sorted by: each name, and how a run's value is found. A setting's last part will do."""
-    keys: dict[str, Callable[[Run], Any]] = {}
+def sort_keys(runs: Sequence[Run]) -> dict[str, Callable[[Run], Any]]:
+    """What runs can be sorted by: each name, and how a run's value is found. A setting's last part will do."""
+    getters: dict[str, Callable[[Run], Any]] = {}
     for full in dict.fromkeys(key for run in runs for key in run.settings):
-        for key in (full, full.split(".")[-1]):
-            keys.setdefault(key, lambda run, full=full: run.settings.get(full))  # type: ignore[misc]
-    for metric_name in dict.fromkeys([*SCORES, *(key for run in runs for key in run.result)]):
-        keys[metric_name] = lambda run, name=metric_name: run.result.get(name)  # type: ignore[misc]
-    return keys | {
+        getters.setdefault(full, setting_getter(full))
+        getters.setdefault(full.split(".")[-1], setting_getter(full))
+    for metric in dict.fromkeys([*SCORES, *(key for run in runs for key in run.result)]):
+        getters[metric] = result_getter(metric)
+    return getters | {
         "started": lambda run: run.started,
         "state": lambda run: run.state,
         "folder": lambda run: str(run.folder),
-        "seconds": lambda run: run.result.get("total_s"),
+        "seconds": result_getter("total_s"),
     }
+
+
+def setting_getter(key: str) -> Callable[[Run], Any]:
+    return lambda run: run.settings.get(key)
+
+
+def result_getter(key: str) -> Callable[[Run], Any]:
+    return lambda run: run.result.get(key)
 
 
 def order(value: Any) -> tuple[bool, float, str]:
-    """Return a key that sorts numbers by size, and before texts."""
-    number = isinstance(value, int | float)
-    return not number, float(value) if number else 0.0, "" if number else str(value)
+    """A key that sorts numbers by size, and before texts."""
+    if isinstance(value, int | float):
+        return False, float(value), ""
+    return True, 0.0, str(value)
 
 
 def show_sweep(name: str, outputs: Path = OUTPUTS) -> Answer:
-    """Rebuild `summary.csv` and `report.html` in a sweep's folder; answer with its jobs, ranking and failures."""
+    """A sweep's jobs, ranking and failures; rebuilds `summary.csv` and `report.html` in its folder."""
     from quickdraw.analysis.page import leave_report
-    from quickdraw.run.listing import read_runs
 
-    folder = find_sweep(name, outputs)
-    runs = read_runs(folder)
-    settings = rank(runs)
-    written = [f"all of it: {write_summary(folder)}"]
-    page = leave_report(folder)
-    written += [f"look at it: {page}"] if page else []
+    sweep = find_sweep(name, outputs)
+    written = f"all of it: {write_summary(sweep.folder)}"
+    page = leave_report(sweep.folder)
+    if page:
+        written += f"\nlook at it: {page}"
     data = {
-        "folder": str(folder),
-        "monitor": metric(runs),
-        "ranking": [ranked(place, setting) for place, setting in enumerate(settings, 1)],
-        "verdict": verdict(settings),
-        "runs": [facts(run) for run in runs],
+        "folder": str(sweep.folder),
+        "monitor": sweep.metric,
+        "ranking": [{key: row[key] for key in RANKING_KEYS} for row in ranking_rows(sweep)],
+        "verdict": sweep.verdict(),
+        "runs": [as_dict(run) for run in sweep.runs],
         "report": str(page) if page else None,
     }
-    return Answer([*report_parts(runs), "\n".join(written)], data)
+    return Answer([*report_parts(sweep), written], data)
 
 
-def ranked(place: int, setting: Setting) -> dict[str, Any]:
-    """Return a setting's place in the ranking as plain data. A loss is as it was measured."""
-    sign = -1 if lower_is_better(setting.runs[0].monitor) else 1
-    return {
-        "rank": place,
-        "setting": setting.name,
-        "mean": sign * setting.mean,
-        "deviation": setting.deviation,
-        "half_width": setting.half_width,
-        "scores": {str(seed): sign * score for seed, score in setting.scores.items()},
-        "test_accuracy": setting.test_accuracy(),
-        "diverged": setting.diverged,
-    }
-
-
-def facts(run: Run) -> dict[str, Any]:
-    """Return a run as plain data."""
+def as_dict(run: Run) -> dict[str, Any]:
+    """A run as plain data."""
     return {
         "folder": str(run.folder),
         "state": run.state,
@@ -137,8 +136,8 @@ def facts(run: Run) -> dict[str, Any]:
     }
 
 
-def told(value: Any) -> str:
-    """Return a setting as it is typed: text without quotes, a list of classes in full."""
+def typed(value: Any) -> str:
+    """A setting as it is typed: text without quotes, a list of classes in full."""
     if isinstance(value, list):
-        return f"[{','.join(map(told, value))}]"
+        return f"[{','.join(map(typed, value))}]"
     return value if isinstance(value, str) else shown(value)

@@ -2,19 +2,19 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from quickdraw.analysis.ranking import rank
+from quickdraw.analysis.columns import is_number
+from quickdraw.analysis.sentences import SURE, p_text
 from quickdraw.errors import RunError
 from quickdraw.predictions import Predictions, read_predictions
 from quickdraw.run.listing import Run, named, varied
 
 TIMES = ("best_epoch", "epochs", "parameters", "train_s", "total_s", "samples_per_s", "peak_rss_mb")
-SURE = 0.05  # a p below this is called real
 
 
 @dataclass(frozen=True)
@@ -31,32 +31,35 @@ class Comparison:
 
     @property
     def names(self) -> tuple[str, str]:
-        """What tells the two apart: their settings that differ, or else their folders' names."""
-        first, second = (named(self.runs)[run.folder] or run.folder.name for run in self.runs)
+        """The settings of each that differ, or otherwise its folder's name."""
+        names = named(self.runs)
+        first, second = (names[run.folder] or run.folder.name for run in self.runs)
         return first, second
 
     @property
     def settings(self) -> dict[str, tuple[str, str]]:
         """The settings that differ, as each run has them."""
         a, b = self.runs
-        return {column: (str(a.display(key)), str(b.display(key))) for key, column in varied(self.runs).items()}
+        return {column: (a.display(key), b.display(key)) for key, column in varied(self.runs).items()}
 
     @property
     def metrics(self) -> dict[str, tuple[float, float]]:
         """Every number that both results have: validation first, then the test split, then time and size."""
         a, b = (run.result for run in self.runs)
-        numbers = [key for key in a if key in b and is_number(a[key]) and is_number(b[key])]
-        order = [key for start in ("val_", "test_") for key in numbers if key.startswith(start)]
-        return {key: (a[key], b[key]) for key in [*order, *(key for key in TIMES if key in numbers)]}
+        numbers = [key for key in a if is_number(a[key]) and is_number(b.get(key))]
+        validation = [key for key in numbers if key.startswith("val_")]
+        test = [key for key in numbers if key.startswith("test_")]
+        times = [key for key in TIMES if key in numbers]
+        return {key: (a[key], b[key]) for key in (*validation, *test, *times)}
 
     @property
     def only_a(self) -> np.ndarray:
-        """Whether A alone is right, bool [N]."""
+        """Whether only A is right, bool [N]."""
         return self.a.correct & ~self.b.correct
 
     @property
     def only_b(self) -> np.ndarray:
-        """Whether B alone is right, bool [N]."""
+        """Whether only B is right, bool [N]."""
         return self.b.correct & ~self.a.correct
 
     @property
@@ -80,47 +83,75 @@ class Comparison:
         """McNemar's p: how likely a difference as large would be if both were equally good."""
         return mcnemar(int(self.only_a.sum()), int(self.only_b.sum()))
 
+    def class_rows(self) -> list[dict[str, Any]]:
+        """One row a class: test drawings, both accuracies, their difference, and how many only one gets right.
+
+        What differs most comes first.
+        """
+        a, b = self.class_accuracy
+        label, count = self.a.label, len(self.classes)
+        columns = {
+            "drawings": np.bincount(label, minlength=count),
+            "a": a,
+            "b": b,
+            "difference": b - a,
+            "only_a_right": np.bincount(label[self.only_a], minlength=count),
+            "only_b_right": np.bincount(label[self.only_b], minlength=count),
+        }
+        rows = []
+        for place in np.argsort(-np.abs(b - a), kind="stable").tolist():  # nan, a class without drawings, comes last
+            values = {name: column[place].item() for name, column in columns.items()}
+            rows.append({"class": self.classes[place], **values})
+        return rows
+
     def verdict(self) -> str:
-        """Say in words which one is right more often, and whether that may be chance."""
+        """Which one is right more often, and whether that may be chance, in words."""
         a, b, count = int(self.only_a.sum()), int(self.only_b.sum()), len(self.a.label)
         if not (a or b):
             return f"A and B are right on the same ones of the {count:,} test drawings."
         better, worse, difference = ("B", "A", self.difference) if b > a else ("A", "B", -self.difference)
         low, high = difference - self.half_width, difference + self.half_width
-        evidence = f"(95 %: {low:+.4f} to {high:+.4f}; McNemar's test: {told_p(self.p)})"
+        evidence = f"(95 %: {low:+.4f} to {high:+.4f}; McNemar's test: {p_text(self.p)})"
         if self.p < SURE:
             return (
                 f"{better} is better than {worse} by {difference:.4f} of the {count:,} test drawings {evidence}: "
-                "more than the luck of these drawings. Whether its settings are better, more seeds tell."
+                "significant on this test split (McNemar); whether the setting is better needs more seeds."
             )
         lead = f"{better} leads {worse} by {difference:.4f}" if a != b else "A and B are right equally often"
-        return f"{lead} {evidence}: the two cannot be told apart on these {count:,} test drawings."
+        return f"{lead} {evidence}: the two cannot be distinguished on these {count:,} test drawings."
 
 
 def compare(a: Run, b: Run) -> Comparison:
     """Compare two runs; raises RunError if one has left no predictions, or if their test splits are not the same."""
     for run in (a, b):
         if not run.result:
-            raise RunError(f"{run.folder}: expected a completed run, got one that is {told_state(run)}")
+            raise RunError(f"{run.folder}: expected a completed run, got one that is {state_text(run)}")
     ours, theirs = (read_predictions(run.folder / "predictions.npz") for run in (a, b))
     known, other = description(a), description(b)
-    why = ""
-    if known["classes"] != other["classes"]:
-        why = "they know different classes"
-    elif known["fingerprints"] != other["fingerprints"]:
-        files = [name for name in known["classes"] if known["fingerprints"][name] != other["fingerprints"].get(name)]
-        why = f"the drawings of {', '.join(files[:5])}{' and others' if len(files) > 5 else ''} are other files"
-    elif not (np.array_equal(ours.index, theirs.index) and np.array_equal(ours.label, theirs.label)):
-        why = f"{len(ours.index):,} and {len(theirs.index):,} drawings, not the same ones"
-    if why:
+    difference = described_difference(known, other)
+    same = np.array_equal(ours.index, theirs.index) and np.array_equal(ours.label, theirs.label)
+    if not difference and not same:
+        difference = f"{len(ours.index):,} and {len(theirs.index):,} drawings, not the same ones"
+    if difference:
         keys = [key for key in varied([a, b]) if key.startswith("data.")]
         hint = f"; make these settings equal: {', '.join(keys)}" if keys else ""
-        raise RunError(f"{a.folder} and {b.folder}: their test splits differ: {why}{hint}")
+        raise RunError(f"{a.folder} and {b.folder}: their test splits differ: {difference}{hint}")
     return Comparison((a, b), ours, theirs, known["classes"])
 
 
+def described_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
+    """How the drawings of two runs differ by their descriptions; empty if they do not."""
+    if a["classes"] != b["classes"]:
+        return "they know different classes"
+    files = [name for name in a["classes"] if a["fingerprints"][name] != b["fingerprints"].get(name)]
+    if not files:
+        return ""
+    others = " and others" if len(files) > 5 else ""
+    return f"the drawings of {', '.join(files[:5])}{others} are other files"
+
+
 def description(run: Run) -> dict[str, Any]:
-    """Return the description of a run's weights; raises RunError when it is missing or damaged.
+    """The description of a run's weights; raises RunError when it is missing or damaged.
 
     It holds at least `classes`, `fingerprints` (the sha256 of each class's file) and `drawings` (their counts).
     """
@@ -128,7 +159,7 @@ def description(run: Run) -> dict[str, Any]:
     try:
         known = json.loads(path.read_bytes())
     except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}); it tells the run's test drawings") from error
+        raise RunError(f"{path}: cannot be read ({error.strerror}); it names the run's test drawings") from error
     except ValueError as error:
         raise RunError(f"{path}: expected JSON, got something else ({error})") from error
     if not (
@@ -142,7 +173,7 @@ def description(run: Run) -> dict[str, Any]:
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """Return the two-sided p of McNemar's test, by the numbers of drawings that only one of the two gets right.
+    """The two-sided p of McNemar's test, by the numbers of drawings that only one of the two gets right.
 
     If both were equally good, each such drawing would fall to either by the toss of a coin. The exact binomial
     distribution is used for any number of them: the usual chi-squared approximation wants 25 or more, and saves
@@ -151,37 +182,12 @@ def mcnemar(only_a: int, only_b: int) -> float:
     from scipy.special import bdtr
 
     tosses = only_a + only_b
-    return min(1.0, 2 * float(bdtr(min(only_a, only_b), tosses, 0.5))) if tosses else 1.0
+    if not tosses:
+        return 1.0
+    return min(1.0, 2 * float(bdtr(min(only_a, only_b), tosses, 0.5)))
 
 
-def told_p(p: float) -> str:
-    """Return a p as it is read: `p = 0.023`."""
-    return f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"
-
-
-def told_state(run: Run) -> str:
-    """Return how a run stands, in one line: `failed: out of memory`."""
-    reason = run.reason.splitlines()[0] if run.reason else ""
+def state_text(run: Run) -> str:
+    """How a run stands, in one line: `failed: out of memory`."""
+    reason = run.reason.partition("\n")[0]
     return f"{run.state}: {reason}" if reason else run.state
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def two_to_compare(runs: Sequence[Run]) -> tuple[Run, Run] | None:
-    """Return the two runs whose comparison tells most: of the two best settings, by validation, with the same seed.
-
-    Of one setting alone the two best runs; None if there are no two.
-    """
-    settings = [setting for setting in rank(runs) if setting.scores]
-    if not settings:
-        return None
-    best = sorted((run for run in settings[0].runs if run.result), key=lambda run: -(run.score or 0.0))
-    if len(settings) == 1:
-        return (best[0], best[1]) if len(best) > 1 else None
-    others = {run.settings.get("seed", 0): run for run in settings[1].runs if run.result}
-    for run in best:
-        if run.settings.get("seed", 0) in others:
-            return run, others[run.settings.get("seed", 0)]
-    return best[0], max(others.values(), key=lambda run: run.score or -math.inf)

@@ -21,22 +21,22 @@ from quickdraw.run.listing import Run
 
 
 def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return the drawings at these places, uint8 [K, 784]: `index` and `label` [K] are as in the run's Predictions.
+    """The drawings at these places, uint8 [K, 784]: `index` and `label` [K] are as in the run's Predictions.
 
     Raises DataError, which says what is missing, when they are no longer where the run found them; RunError when the
     run does not tell which they are.
     """
     known = description(run)
     places = known_files(Path(str(run.settings.get("data.cache", "outputs/.cache"))))
-    found = {name: places.get(known["fingerprints"][name]) for name in known["classes"]}
-    missing = [name for name, path in found.items() if path is None]
+    found = [places.get(known["fingerprints"][name]) for name in known["classes"]]
+    missing = [name for name, path in zip(known["classes"], found, strict=True) if path is None]
     if missing:
-        some = f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}"
+        some = ", ".join([*missing[:3], *(["..."] if len(missing) > 3 else [])])
         raise DataError(
             f"the drawings ({some}) are not where the run found them, or have changed; run from the folder where it ran"
         )
     limit = run.settings.get("data.limit_per_class")
-    files = [open_class_file(path) for path in found.values() if path]
+    files = [open_class_file(path) for path in found if path]
     if isinstance(limit, int):
         files = [file[:limit] for file in files]
     drawings = Drawings(files)
@@ -47,7 +47,7 @@ def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def known_files(cache: Path) -> dict[str, Path]:
-    """Return the files that the cache has a sha256 of, by it, as far as they are still as they were."""
+    """The files that the cache has a sha256 of, by it, as far as they are still as they were."""
     found: dict[str, Path] = {}
     for entry in sorted((cache / "fingerprints").glob("*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
@@ -61,5 +61,5 @@ def known_files(cache: Path) -> dict[str, Path]:
 
 
 def synthetic(runs: Sequence[Run]) -> bool:
-    """Return whether these runs saw drawings of a program alone, which nobody has to be named for."""
+    """Whether these runs saw only drawings made by a program, which nobody has to be named for."""
     return all("synthetic" in str(run.settings.get("data._target_", "")) for run in runs)

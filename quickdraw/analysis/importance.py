@@ -1,61 +1,58 @@
 """What an adaptive search found, in words: the best trials, and how much each setting matters."""
 
+import json
 import math
 import warnings
-from statistics import median, stdev
+from statistics import median
 from typing import Any
 
-from quickdraw.analysis.journal import Search, Trial
+from quickdraw.analysis.journal import SearchRecord, TrialRecord
+from quickdraw.analysis.ranking import deviation
 from quickdraw.analysis.tables import table
-from quickdraw.settings import shown
+from quickdraw.run.listing import display
 
 TOP = 10  # trials that the end of a search lists
 FEWEST = 4  # trials from which an importance is worth computing
 
 
-def report(search: Search) -> str:
-    """Return what the end of a search says: the best trials, the importance of each setting, how to train the best."""
+def report(search: SearchRecord) -> str:
+    """What the end of a search prints: the best trials, and the importance of each setting."""
     ranked = search.ranked()
     if not ranked:
         return "no trial came to an end"
-    names = search.names
-    rows = [
-        [
-            place,
-            trial.number,
-            *(text(trial.params.get(key)) for key in names),
-            trial.last,
-            *([deviation(trial)] if several_seeds(search) else []),
-            trial.told,
-            trial.facts.get("epochs"),
-            ", ".join(trial.facts.get("jobs", [])[:1]),
-        ]
-        for place, trial in enumerate(ranked[:TOP], 1)
-    ]
-    head = ["rank", "trial", *names.values(), search.metric, *(["deviation"] if several_seeds(search) else [])]
-    parts = [table([*head, "state", "epochs", "folder"], rows)]
-    if len(ranked) > TOP:
-        parts[0] += f"\n({len(ranked) - TOP} more in {search.folder / 'summary.csv'})"
+    parts = [best_trials(search, ranked)]
     explained = importance(search)
     if explained:
-        parts.append(
-            table(
-                ["setting", "importance (fANOVA)"],
-                [[names[key], f"{100 * part:.0f} %"] for key, part in explained.items()],
-            )
-        )
+        rows = [[search.names[key], f"{100 * part:.0f} %"] for key, part in explained.items()]
+        parts.append(table(["setting", "importance (fANOVA)"], rows))
     return "\n\n".join(parts)
 
 
-def importance(search: Search) -> dict[str, float]:
-    """Return the part of the scores' variance that each setting explains, the greatest first; they add up to 1.
+def best_trials(search: SearchRecord, ranked: list[TrialRecord]) -> str:
+    """The best trials as a table."""
+    deviations = ["deviation"] if several_seeds(search) else []
+    rows: list[list[Any]] = []
+    for place, trial in enumerate(ranked[:TOP], 1):
+        settings = [display(trial.params.get(key)) for key in search.names]
+        row = [place, trial.number, *settings, trial.last]
+        if deviations:
+            row.append(deviation(list(trial.facts.get("scores", {}).values())))
+        folder = ", ".join(trial.facts.get("jobs", [])[:1])
+        rows.append([*row, trial.final_state, trial.facts.get("epochs"), folder])
+    header = ["rank", "trial", *search.names.values(), search.metric, *deviations, "state", "epochs", "folder"]
+    text = table(header, rows)
+    if len(ranked) > TOP:
+        text += f"\n({len(ranked) - TOP} more in {search.folder / 'summary.csv'})"
+    return text
 
-    By fANOVA: Hutter et al. (2014). A pruned trial counts too, with an estimate of its final score, for else the search
-    would hide what it avoided; diverged ones are left out. Empty without Optuna, or for too few trials.
+
+def importance(search: SearchRecord) -> dict[str, float]:
+    """The part of the scores' variance that each setting explains, the greatest first; they add up to 1.
+
+    By fANOVA: Hutter et al. (2014). A pruned trial counts too, with an estimate of its final score, because otherwise
+    the search would hide what it avoided; diverged ones are left out. Empty without Optuna, or for too few trials.
     """
     try:
-        import json
-
         import optuna
         from optuna.distributions import json_to_distribution
         from optuna.importance import FanovaImportanceEvaluator, get_param_importances
@@ -76,38 +73,30 @@ def importance(search: Search) -> dict[str, float]:
     return {key: float(part) for key, part in parts.items()}
 
 
-def final_scores(search: Search) -> dict[int, float]:
-    """Return the final score of each finished trial, by number.
+def final_scores(search: SearchRecord) -> dict[int, float]:
+    """The final score of each finished trial that has all its settings, by number.
 
     A pruned one's is estimated: its last score, and what the completed ones gained from that epoch on (the median).
     """
+    trials = [trial for trial in search.trials if trial.params.keys() == search.kinds.keys()]
     completed = [
         (trial, trial.value)
         for trial in search.trials
-        if trial.told == "completed" and trial.value is not None and math.isfinite(trial.value)
+        if trial.final_state == "completed" and trial.value is not None and math.isfinite(trial.value)
     ]
-    scores = {trial.number: value for trial, value in completed}
-    for trial in search.trials:
-        if trial.told == "pruned" and trial.curve:
+    values = {trial.number: value for trial, value in completed}
+    scores: dict[int, float] = {}
+    for trial in trials:
+        if trial.number in values:
+            scores[trial.number] = values[trial.number]
+        elif trial.final_state == "pruned" and trial.curve:
             epoch = max(trial.curve)
             gains = [value - other.curve[epoch] for other, value in completed if epoch in other.curve]
             if gains:
                 scores[trial.number] = trial.curve[epoch] + median(gains)
-    whole = search.kinds.keys()
-    return {number: score for number, score in scores.items() if search.trials[number].params.keys() == whole}
+    return scores
 
 
-def several_seeds(search: Search) -> bool:
-    """Return whether a trial's score is the mean over several seeds."""
+def several_seeds(search: SearchRecord) -> bool:
+    """Whether a trial's score is the mean over several seeds."""
     return any(len(trial.facts.get("scores", {})) > 1 for trial in search.trials)
-
-
-def deviation(trial: Trial) -> float:
-    """Return the standard deviation over a trial's seeds; nan for fewer than two."""
-    scores = list(trial.facts.get("scores", {}).values())
-    return stdev(scores) if len(scores) > 1 else math.nan
-
-
-def text(value: Any) -> str:
-    """Return a setting's value as it is read."""
-    return value if isinstance(value, str) else shown(value)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from quickdraw.run.listing import short
+from quickdraw.run.listing import short_names
 
 JOURNAL = "study.journal"
 STATES = ("running", "completed", "pruned", "failed", "waiting")  # by Optuna's numbers
@@ -20,7 +20,7 @@ MAXIMIZE = 2
 
 
 @dataclass
-class Trial:
+class TrialRecord:
     """One trial. `curve` is its score by epoch; `value` its score, None if it has none.
 
     `state` is running, completed, pruned, failed or waiting; `facts` are what the search noted at its end: its state as
@@ -37,7 +37,7 @@ class Trial:
     ended: float = math.nan
 
     @property
-    def told(self) -> str:
+    def final_state(self) -> str:
         """The state as a run's: `diverged` too."""
         return str(self.facts.get("state", self.state))
 
@@ -46,16 +46,16 @@ class Trial:
         """The final score, or what a trial that was pruned had reached."""
         if self.value is not None and math.isfinite(self.value):
             return self.value
-        return self.curve[max(self.curve)] if self.curve and self.told == "pruned" else None
+        return self.curve[max(self.curve)] if self.curve and self.final_state == "pruned" else None
 
 
 @dataclass
-class Search:
+class SearchRecord:
     """A search: its trials by number, and what it noted about itself (metric, what was searched)."""
 
     folder: Path
     maximise: bool = True
-    trials: list[Trial] = field(default_factory=list)
+    trials: list[TrialRecord] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     kinds: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of each setting, Optuna's distribution
 
@@ -72,48 +72,47 @@ class Search:
     @property
     def names(self) -> dict[str, str]:
         """The settings by the last part of their names, where no other one ends the same."""
-        return short({key: key for key in self.kinds})
+        return short_names({key: key for key in self.kinds})
 
     def best_so_far(self) -> list[tuple[int, float]]:
-        """Return the best score of the completed trials after each of them, with its trial's number."""
+        """The best score of the completed trials after each of them, with its trial's number."""
+        better = max if self.maximise else min
         best: list[tuple[int, float]] = []
         for trial in self.trials:
-            if trial.told == "completed" and trial.value is not None:
-                value = trial.value if not best else (max if self.maximise else min)(best[-1][1], trial.value)
+            if trial.final_state == "completed" and trial.value is not None:
+                value = better(best[-1][1], trial.value) if best else trial.value
                 best.append((trial.number, value))
         return best
 
-    def ranked(self) -> list[Trial]:
-        """Return the trials that came to an end: the completed ones by score, then the pruned ones, the longest first.
+    def ranked(self) -> list[TrialRecord]:
+        """The trials that came to an end: the completed ones by score, then the pruned ones, the longest first.
 
         Diverged ones come last.
         """
-        sign = -1.0 if self.maximise else 1.0
         done = [trial for trial in self.trials if trial.state in ("completed", "pruned")]
-        groups = {"completed": 0, "pruned": 1}
-        return sorted(
-            done,
-            key=lambda trial: (
-                groups.get(trial.told, 2),
-                -max(trial.curve, default=0) if trial.told == "pruned" else 0,
-                sign * (trial.last if trial.last is not None else -sign * math.inf),
-                trial.number,
-            ),
-        )
+        return sorted(done, key=self._place)
 
-    def best(self) -> Trial | None:
-        """Return the best completed trial, if there is one."""
+    def _place(self, trial: TrialRecord) -> tuple[int, int, float, int]:
+        """What trials are sorted by, the best first."""
+        group = {"completed": 0, "pruned": 1}.get(trial.final_state, 2)
+        epochs = max(trial.curve, default=0) if group == 1 else 0
+        if trial.last is None:
+            return group, -epochs, math.inf, trial.number
+        return group, -epochs, -trial.last if self.maximise else trial.last, trial.number
+
+    def best(self) -> TrialRecord | None:
+        """The best completed trial, if there is one."""
         ranked = self.ranked()
-        return ranked[0] if ranked and ranked[0].told == "completed" else None
+        return ranked[0] if ranked and ranked[0].final_state == "completed" else None
 
 
-def read_search(folder: Path) -> Search | None:
-    """Return the search in a sweep's folder; None if there is no journal with a study in it."""
+def read_search(folder: Path) -> SearchRecord | None:
+    """The search in a sweep's folder; None if there is no journal with a study in it."""
     try:
         lines = (folder / JOURNAL).read_bytes().splitlines()
     except OSError:
         return None
-    search = Search(folder)
+    search = SearchRecord(folder)
     begun = False
     for line in lines:
         try:
@@ -126,7 +125,7 @@ def read_search(folder: Path) -> Search | None:
     return search if begun else None
 
 
-def apply(search: Search, operation: Mapping[str, Any]) -> None:
+def apply(search: SearchRecord, operation: Mapping[str, Any]) -> None:
     """Carry out one operation of the journal; raises one of many errors if it makes no sense."""
     code = operation["op_code"]
     if code == CREATE_STUDY:
@@ -134,7 +133,7 @@ def apply(search: Search, operation: Mapping[str, Any]) -> None:
     elif code == STUDY_ATTRIBUTE:
         search.facts |= dict(operation["user_attr"].get("search", {}))
     elif code == CREATE_TRIAL:
-        search.trials.append(Trial(len(search.trials), began=seconds(operation["datetime_start"])))
+        search.trials.append(TrialRecord(len(search.trials), began=seconds(operation["datetime_start"])))
     if code < PARAM or operation["trial_id"] < 0:
         return
     trial = search.trials[operation["trial_id"]]
@@ -153,12 +152,12 @@ def apply(search: Search, operation: Mapping[str, Any]) -> None:
 
 
 def external(kind: Mapping[str, Any], value: float) -> Any:
-    """Return a setting's value of the number that stands for it."""
+    """A setting's value, from the number that stands for it."""
     if "choices" in kind["attributes"]:
         return kind["attributes"]["choices"][int(value)]
     return int(value) if kind["name"].startswith("Int") else float(value)
 
 
 def seconds(time: str | None) -> float:
-    """Return a time in seconds since 1970; nan for none."""
+    """A time in seconds since 1970; nan for none."""
     return datetime.fromisoformat(time).timestamp() if time else math.nan

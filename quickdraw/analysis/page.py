@@ -7,19 +7,17 @@ import math
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from quickdraw.analysis.journal import read_search
-from quickdraw.analysis.ranking import rank, verdict
+from quickdraw.analysis.sweep import Sweep, read_sweep
 from quickdraw.errors import QuickdrawError
 from quickdraw.files import atomic_write
-from quickdraw.run.listing import Run, read_runs
 
 MOST_ROWS = 200  # of a table: a page of more than a few MB helps nobody; summary.csv has them all
 DPI = 110
-LONG = ' class="long"'
+LONG = 60  # letters of a cell that may break its line
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 1080px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.7rem; margin-bottom: 0; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
@@ -51,83 +49,80 @@ def leave_report(folder: Path) -> Path | None:
 def write_report(folder: Path) -> Path:
     """Write `report.html` into a sweep's folder, from its job folders alone; return its path."""
     with warnings.catch_warnings(action="ignore"):  # of matplotlib: a letter that its font lacks, a narrow layout
-        text = "".join(page(folder, read_runs(folder)))
+        text = "".join(page(read_sweep(folder)))
     atomic_write(folder / "report.html", text.encode(errors="replace"))
     return folder / "report.html"
 
 
-def page(folder: Path, runs: Sequence[Run]) -> Iterator[str]:
+def page(sweep: Sweep) -> Iterator[str]:
     """Yield the page in pieces. What needs completed runs is left out where there is none, and so are its imports."""
-    name = html.escape(folder.absolute().name)
-    states = Counter(run.state for run in runs)
-    told = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    name = html.escape(sweep.folder.absolute().name)
+    counts = Counter(run.state for run in sweep.runs)
+    states = ", ".join(f"{count} {state}" for state, count in counts.most_common())
     yield f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'
     yield f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     yield f'<meta name="viewport" content="width=device-width">\n<style>{STYLE}</style>\n</head>\n<body>\n'
-    yield f"<h1>{name}</h1>\n{paragraph(f'{len(runs)} runs: {told}', 'note')}"
-    yield paragraph(verdict(rank(runs)), "verdict")
-    if any(run.result for run in runs):
-        yield from pictures(runs)
-    yield from searched(folder)
-    yield from failures(runs)
-    yield from jobs(runs)
+    yield f"<h1>{name}</h1>\n{paragraph(f'{len(sweep.runs)} runs: {states}', 'note')}"
+    yield paragraph(sweep.verdict(), "verdict")
+    if sweep.completed:
+        yield from pictures(sweep)
+    yield from searched(sweep)
+    yield from failures(sweep)
+    yield from jobs(sweep)
     yield "</body>\n</html>\n"
 
 
-def pictures(runs: Sequence[Run]) -> Iterator[str]:
+def pictures(sweep: Sweep) -> Iterator[str]:
     """Yield what completed runs are compared by."""
-    from quickdraw.analysis import effects, figures, frames, sentences, setting_figures
+    from quickdraw.analysis import figures, frames
 
     yield heading("Ranking")
-    yield table(frames.ranking_frame(runs).reset_index())
+    yield table(frames.ranking_frame(sweep).reset_index())
     yield paragraph("The validation score ranks. The test accuracy is for the record.", "note")
-    yield image(figures.ranking_figure(runs), "mean and interval of each setting")
-    mattered = effects.effect_frame(runs)
-    if len(mattered):
-        yield heading("What mattered") + paragraph(sentences.effects_in_words(runs)) + table(mattered)
-        yield image(setting_figures.effects_figure(runs), "the score by the values of each setting")
-    if len(effects.top_two(runs)) == 2:
-        yield paragraph(sentences.interaction_in_words(runs))
-        yield image(setting_figures.interaction_figure(runs), "the score by the two settings that mattered most")
+    yield image(figures.ranking_figure(sweep), "mean and interval of each setting")
+    if sweep.effects:
+        yield heading("What mattered") + paragraph(sweep.effects_in_words()) + table(frames.effect_frame(sweep))
+        yield image(figures.effects_figure(sweep), "the score by the values of each setting")
+    yield paragraph(sweep.interaction_in_words())
+    yield image(figures.interaction_figure(sweep), "the score by the two settings that mattered most")
     yield heading("Learning curves")
-    yield image(figures.curves_figure(runs), "loss and score over the epochs")
+    yield image(figures.curves_figure(sweep), "loss and score over the epochs")
     yield heading("Accuracy against time")
-    yield image(figures.time_figure(runs), "score over the seconds of training")
-    if len(mattered):
+    yield image(figures.time_figure(sweep), "score over the seconds of training")
+    if sweep.effects:
         yield heading("Parallel coordinates")
-        yield image(setting_figures.parallel_figure(runs), "each run as a line from its settings to its score")
-    yield from disagreement(runs)
+        yield image(figures.parallel_figure(sweep), "each run as a line from its settings to its score")
+    yield from disagreement(sweep)
 
 
-def searched(folder: Path) -> Iterator[str]:
+def searched(sweep: Sweep) -> Iterator[str]:
     """Yield what an adaptive search left beside its jobs; nothing of another sweep."""
-    search = read_search(folder)
+    search = sweep.search
     if search is None or not search.ranked():
         return
+    from quickdraw.analysis import figures
     from quickdraw.analysis.importance import importance
-    from quickdraw.analysis.search import history_figure, parallel_coordinates
 
     parts = ", ".join(f"{search.names[key]} {100 * part:.0f} %" for key, part in importance(search).items())
-    yield heading("Search") + image(history_figure(search), "the score of each trial, and the best so far")
+    yield heading("Search") + image(figures.history_figure(search), "the score of each trial, and the best so far")
     yield paragraph(f"Importance of the settings (fANOVA): {parts}." if parts else "")
-    yield image(parallel_coordinates(search), "each trial as a line from its settings to its score")
+    yield image(figures.trials_figure(search), "each trial as a line from its settings to its score")
 
 
-def disagreement(runs: Sequence[Run]) -> Iterator[str]:
+def disagreement(sweep: Sweep) -> Iterator[str]:
     """Yield where the runs of the two best settings disagree."""
-    from quickdraw.analysis import disagreement as figures
-    from quickdraw.analysis.comparison import compare, two_to_compare
+    from quickdraw.analysis import figures
 
-    pair = two_to_compare(runs)
-    if not pair:
+    if not sweep.best_two:
         return
     yield heading("Where the best two disagree")
     try:
-        compared = compare(*pair)
+        compared = sweep.comparison()
     except QuickdrawError as error:
         yield paragraph(f"Not compared: {error}", "note")
         return
-    for letter, run, name in zip("AB", pair, compared.names, strict=True):
+    assert compared
+    for letter, run, name in zip("AB", compared.runs, compared.names, strict=True):
         yield paragraph(f"{letter} is {name} ({run.folder.name})")
     yield paragraph(compared.verdict(), "verdict")
     yield image(figures.class_figure(compared), "difference of the accuracy by class")
@@ -138,20 +133,21 @@ def disagreement(runs: Sequence[Run]) -> Iterator[str]:
     yield paragraph(note, "note")
 
 
-def failures(runs: Sequence[Run]) -> Iterator[str]:
+def failures(sweep: Sweep) -> Iterator[str]:
     """Yield the runs that were not completed, with the causes."""
-    if any(run.state in ("failed", "diverged", "interrupted") for run in runs):
+    if any(run.incomplete for run in sweep.runs):
         from quickdraw.analysis.frames import failure_frame
 
-        yield heading("Not completed") + table(failure_frame(runs))
+        yield heading("Not completed") + table(failure_frame(sweep))
 
 
-def jobs(runs: Sequence[Run]) -> Iterator[str]:
+def jobs(sweep: Sweep) -> Iterator[str]:
     """Yield a table of all runs."""
     from quickdraw.analysis.frames import run_frame
 
-    more = f" (the first {MOST_ROWS} of {len(runs)}; summary.csv has all)" if len(runs) > MOST_ROWS else ""
-    yield heading(f"All runs{more}") + table(run_frame(runs[:MOST_ROWS]))
+    count = len(sweep.runs)
+    more = f" (the first {MOST_ROWS} of {count}; summary.csv has all)" if count > MOST_ROWS else ""
+    yield heading(f"All runs{more}") + table(run_frame(sweep))
 
 
 def heading(text: str) -> str:
@@ -159,34 +155,44 @@ def heading(text: str) -> str:
 
 
 def paragraph(text: str, kind: str = "") -> str:
-    """Return text as a paragraph of a kind; nothing if there is none."""
+    """Text as a paragraph of a kind; nothing if there is none."""
     return f'<p class="{kind}">{html.escape(text)}</p>\n' if text else ""
 
 
 def table(frame: Any) -> str:
-    """Return a pandas frame as a table, every cell escaped, numbers to the right."""
-    numeric = [kind.kind in "iuf" if hasattr(kind, "kind") else False for kind in frame.dtypes]
-    kinds = [' class="number"' if each else "" for each in numeric]
-    head = "".join(f"<th{kind}>{html.escape(str(name))}</th>" for name, kind in zip(frame.columns, kinds, strict=True))
+    """A pandas frame as a table, every cell escaped, numbers to the right."""
+    kinds = ["number" if getattr(dtype, "kind", "") in ("i", "u", "f") else "" for dtype in frame.dtypes]
+    head = "".join(element("th", str(name), kind) for name, kind in zip(frame.columns, kinds, strict=True))
     lines = [f"<tr>{head}</tr>"]
     for row in frame[:MOST_ROWS].itertuples(index=False, name=None):
-        cells = [
-            f"<td{kind or (LONG if len(cell(value)) > 60 else '')}>{html.escape(cell(value))}</td>"
-            for value, kind in zip(row, kinds, strict=True)
-        ]
+        cells = map(cell, row, kinds)
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return '<div class="table"><table>\n' + "\n".join(lines) + "\n</table></div>\n"
 
 
-def cell(value: Any) -> str:
-    """Return a value as a cell shows it: four digits after the point, a dash for what is not known."""
+def cell(value: Any, kind: str) -> str:
+    """A value in a cell; long text may break its line."""
+    text = cell_text(value)
+    if not kind and len(text) > LONG:
+        kind = "long"
+    return element("td", text, kind)
+
+
+def element(tag: str, text: str, kind: str) -> str:
+    """Text, escaped, in an element of a kind."""
+    attribute = f' class="{kind}"' if kind else ""
+    return f"<{tag}{attribute}>{html.escape(text)}</{tag}>"
+
+
+def cell_text(value: Any) -> str:
+    """A value as a cell shows it: four digits after the point, a dash for what is not known."""
     if isinstance(value, float):
         return "–" if math.isnan(value) else f"{value:.4f}"
     return "–" if value is None or str(value) == "<NA>" else str(value)
 
 
 def image(made: Any, what: str) -> str:
-    """Return a figure as an image within the page; nothing if there is none."""
+    """A figure as an image within the page; nothing if there is none."""
     if made is None:
         return ""
     buffer = io.BytesIO()

@@ -1,11 +1,14 @@
 """Which setting is really better: settings that differ only in their seed are one row, with its spread."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean, stdev
 
-from quickdraw.run.listing import Run, name, short, varied
+from quickdraw.run.listing import Run, setting_text
+
+SAME = "(all the same)"
 
 
 @dataclass(frozen=True)
@@ -16,6 +19,11 @@ class Setting:
     runs: list[Run]
 
     @property
+    def label(self) -> str:
+        """The name, or what a table shows where nothing differs."""
+        return self.name or SAME
+
+    @cached_property
     def scores(self) -> dict[int, float]:
         """The validation scores by seed, higher is better."""
         return {run.settings.get("seed", 0): run.score for run in self.runs if run.score is not None}
@@ -23,12 +31,12 @@ class Setting:
     @property
     def mean(self) -> float:
         """Mean over the seeds; nan if none was completed."""
-        return fmean(self.scores.values()) if self.scores else math.nan
+        return mean(list(self.scores.values()))
 
     @property
     def deviation(self) -> float:
         """Standard deviation over the seeds; nan for fewer than two."""
-        return stdev(self.scores.values()) if len(self.scores) > 1 else math.nan
+        return deviation(list(self.scores.values()))
 
     @property
     def half_width(self) -> float:
@@ -47,26 +55,34 @@ class Setting:
 
     def test_accuracy(self) -> float:
         """Mean over the seeds. For the record: it ranks nothing."""
-        values = [run.result["test_accuracy"] for run in self.runs if run.result]
-        return fmean(values) if values else math.nan
+        return self.result_mean("test_accuracy")
+
+    def result_mean(self, key: str) -> float:
+        """Mean of a number of the results over the seeds; nan if none has it."""
+        return mean([run.result[key] for run in self.runs if key in run.result])
 
 
-def rank(runs: Sequence[Run]) -> list[Setting]:
-    """Return the settings of the runs that came to an end, best mean validation score first.
+def rank(runs: Sequence[Run], keys: Mapping[str, str]) -> list[Setting]:
+    """The settings of the runs that came to an end, best mean validation score first.
 
-    A setting comes after all that diverged with fewer of their seeds.
+    `keys` are the settings that vary, without the seed, and the names of their columns. A setting comes after all that
+    diverged with fewer of their seeds.
     """
-    keys = short({key: column for key, column in varied(runs).items() if key != "seed"})
     groups: dict[str, list[Run]] = {}
     for run in runs:
         if run.score is not None or run.state == "diverged":
-            groups.setdefault(name(run, keys), []).append(run)
-    settings = [Setting(told, group) for told, group in groups.items()]
-    return sorted(settings, key=lambda each: (each.diverged_fraction, -each.mean if each.scores else 0.0))
+            groups.setdefault(setting_text(run, keys), []).append(run)
+    settings = [Setting(name, group) for name, group in groups.items()]
+    return sorted(settings, key=place)
+
+
+def place(setting: Setting) -> tuple[float, float]:
+    """What settings are sorted by, the best first."""
+    return setting.diverged_fraction, -setting.mean if setting.scores else 0.0
 
 
 def verdict(settings: Sequence[Setting]) -> str:
-    """Say in words whether the best setting can be told from the next one; nothing when there are no two to compare.
+    """Whether the best setting can be distinguished from the next one, in words; empty if there are no two to compare.
 
     Over the seeds that both have, the differences are compared with zero by Student's t at 95 % (paired: a seed shares
     initial weights, order and dropout masks, so luck cancels in part); with fewer than two common seeds, by Welch's.
@@ -74,11 +90,15 @@ def verdict(settings: Sequence[Setting]) -> str:
     if len(settings) < 2 or not settings[0].scores:
         return ""
     best, second = settings[0], settings[1]
+
+    # A setting that diverges more often is worse, whatever its other seeds reach.
     if best.diverged_fraction < second.diverged_fraction:
         return (
             f"{second.name} diverged with {second.diverged} of {len(second.runs)} seeds, "
             f"{best.name} with {best.diverged} of {len(best.runs)}."
         )
+
+    # The difference, and half of its 95 % interval.
     common = sorted(best.scores.keys() & second.scores.keys())
     difference = best.mean - second.mean
     if len(common) > 1:
@@ -89,27 +109,44 @@ def verdict(settings: Sequence[Setting]) -> str:
     else:
         return (
             f"{best.name} leads {second.name} by {difference:.4f}, with one seed: that may be luck. "
-            "More seeds would tell: seed=0,1,2,3,4"
+            "Use more seeds to decide: seed=0,1,2,3,4"
         )
+
+    # What it means. Two seeds on few drawings often differ by exactly as much: a spread of zero is not certainty.
     interval = f"by {difference:.4f} (95 %: {difference - margin:+.4f} to {difference + margin:+.4f}, {how})"
     if difference > margin > 0:
         return f"{best.name} is better than {second.name} {interval}."
-    few = " The seeds do not differ at all: more drawings or more seeds would tell." if margin == 0 else ""
-    return f"{best.name} leads {second.name} {interval}: the two cannot be told apart.{few}"
+    undecided = f"{best.name} leads {second.name} {interval}: the two cannot be distinguished."
+    if margin == 0:
+        undecided += " The seeds do not differ at all: use more drawings or more seeds to decide."
+    return undecided
+
+
+def mean(values: Sequence[float]) -> float:
+    """Mean; nan of no values."""
+    return fmean(values) if values else math.nan
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Standard deviation; nan for fewer than two values."""
+    return stdev(values) if len(values) > 1 else math.nan
 
 
 def half_width(values: Sequence[float]) -> float:
-    """Return half the 95 % interval of the mean of some values, by Student's t; nan for fewer than two."""
+    """Half the 95 % interval of the mean of some values, by Student's t; nan for fewer than two."""
     count = len(values)
-    return t_quantile(count - 1) * stdev(values) / math.sqrt(count) if count > 1 else math.nan
+    if count < 2:
+        return math.nan
+    return t_quantile(count - 1) * stdev(values) / math.sqrt(count)
 
 
 def welch_half_width(first: Sequence[float], second: Sequence[float]) -> float:
-    """Return half the 95 % interval of the difference of two means with unequal variances.
+    """Half the 95 % interval of the difference of two means with unequal variances.
 
     Source: Welch (1947), with the degrees of freedom of Satterthwaite (1946).
     """
-    a, b = (stdev(values) ** 2 / len(values) for values in (first, second))
+    a = stdev(first) ** 2 / len(first)
+    b = stdev(second) ** 2 / len(second)
     if a + b == 0:
         return 0.0
     freedom = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
@@ -117,7 +154,7 @@ def welch_half_width(first: Sequence[float], second: Sequence[float]) -> float:
 
 
 def t_quantile(freedom: float) -> float:
-    """Return the two-sided 95 % quantile of Student's t distribution."""
+    """The two-sided 95 % quantile of Student's t distribution."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, 0.975))

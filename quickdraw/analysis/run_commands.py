@@ -1,55 +1,56 @@
 """What `python -m quickdraw.analysis` answers of one run, and of two."""
 
-import csv
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from quickdraw.analysis.commands import Answer, facts, told
-from quickdraw.analysis.comparison import Comparison, compare, told_state
+from quickdraw.analysis.commands import as_dict, typed
+from quickdraw.analysis.comparison import Comparison, compare, state_text
+from quickdraw.analysis.confusions import class_rows, confusions
 from quickdraw.analysis.folders import find_run
 from quickdraw.analysis.tables import Table
+from quickdraw.analysis.terminal import Answer
 from quickdraw.files import read_json
 from quickdraw.predictions import read_predictions
-from quickdraw.run.listing import Run
+from quickdraw.run.listing import Run, read_epochs
 
-MOST_CLASSES = 20  # with more, the table shows the MOST_TOLD most telling ones; --json has all
-MOST_TOLD = 10
+MOST_CLASSES = 20  # with more, the table shows the FEW_CLASSES that matter most; --json has all
+FEW_CLASSES = 10
 MOST_EPOCHS = 12
-CLASS_KEYS = ("class", "drawings", "a", "b", "difference", "only_a_right", "only_b_right")
+EPOCH_KEYS = ("epoch", "train_loss", "val_loss", "lr", "train_s")  # and the monitor
 
 
 def show_run(name: str, outputs: Path) -> Answer:
-    """Answer with all that a run's folder tells."""
+    """All that is known from a run's folder."""
     run = find_run(name, outputs)
     status = read_json(run.folder / "status.json") or {}
-    epochs = read_epochs(run.folder / "metrics.csv")
-    head = [f"{run.folder}: {told_state(run)}", *(f"warning: {text}" for text in status.get("warnings", []))]
-    if run.started:
-        head.insert(1, f"started {run.started[:19].replace('T', ' ')} with: {' '.join(status.get('overrides', []))}")
-    parts: list[Table | str] = ["\n".join(head)]
-    parts.append(Table(["setting", "value"], [[key, told(value)] for key, value in own_settings(run).items()]))
-    data = facts(run) | {"overrides": status.get("overrides", []), "epochs": epochs}
+    epochs = read_epochs(run.folder)
+    settings = [[key, typed(value)] for key, value in own_settings(run).items()]
+    parts: list[Table | str] = [heading(run, status), Table(["setting", "value"], settings)]
+    data = as_dict(run) | {"overrides": status.get("overrides", []), "epochs": epochs}
     if epochs:
-        columns = [key for key in epochs[0] if key in ("epoch", "train_loss", "val_loss", run.monitor, "lr", "train_s")]
-        steps = np.unique(np.linspace(0, len(epochs) - 1, MOST_EPOCHS).astype(int)).tolist()
-        best = [at for at, epoch in enumerate(epochs) if epoch.get("epoch") == run.result.get("best_epoch")]
-        chosen = [epochs[at] for at in sorted({*steps, *best})]
-        rows = [[f"{epoch[key]:.3g}" if key == "lr" else epoch[key] for key in columns] for epoch in chosen]
-        parts.append(Table(columns, rows))
+        parts.append(epoch_table(run, epochs))
     if run.result:
-        numbers = [[key, value] for key, value in run.result.items() if isinstance(value, int | float)]
-        parts.append(Table(["result", "value"], [[key, value] for key, value in numbers if key != "seed"]))
-        rows, data["confusions"] = classes_of(run)
-        more = f"class (worst {len(rows)})" if len(rows) < len(run.result["classes"]) else "class"
-        parts.append(Table([more, "drawings", "accuracy", "mostly taken for", "times"], rows))
+        classes = run.result["classes"]
+        predictions = read_predictions(run.folder / "predictions.npz")
+        data["confusions"] = confusions(predictions, classes)
+        parts += [result_table(run), class_table(class_rows(predictions, classes))]
     return Answer(parts, data)
 
 
+def heading(run: Run, status: dict[str, Any]) -> str:
+    """The lines above the tables: how the run stands, what was typed, and its warnings."""
+    lines = [f"{run.folder}: {state_text(run)}"]
+    if run.started:
+        started = run.started[:19].replace("T", " ")
+        lines.append(f"started {started} with: {' '.join(status.get('overrides', []))}")
+    lines += [f"warning: {text}" for text in status.get("warnings", [])]
+    return "\n".join(lines)
+
+
 def own_settings(run: Run) -> dict[str, Any]:
-    """Return a run's settings without what Hydra alone needs, and without what is there twice."""
+    """A run's settings without what only Hydra needs, and without what is there twice."""
     return {
         key.removesuffix("._target_"): value
         for key, value in run.settings.items()
@@ -57,91 +58,87 @@ def own_settings(run: Run) -> dict[str, Any]:
     }
 
 
-def classes_of(run: Run) -> tuple[list[list[Any]], list[dict[str, Any]]]:
-    """Return a row for each class, worst first, with its most frequent error; and every confusion there is."""
-    classes = run.result["classes"]
-    predictions = read_predictions(run.folder / "predictions.npz")
-    counts, accuracy = predictions.confusion(len(classes)), predictions.class_accuracy(len(classes))
+def epoch_table(run: Run, epochs: list[dict[str, float]]) -> Table:
+    """Some epochs at equal distances, and the best one."""
+    columns = [key for key in epochs[0] if key in EPOCH_KEYS or key == run.monitor]
+    places = {*np.linspace(0, len(epochs) - 1, MOST_EPOCHS).astype(int).tolist()}
     rows = []
-    for label in np.argsort(accuracy, kind="stable").tolist():
-        errors = np.where(np.arange(len(classes)) == label, 0, counts[label])
-        taken = int(errors.argmax())
-        most = [classes[taken], int(errors[taken])] if errors[taken] else ["", None]
-        rows.append([classes[label], int(counts[label].sum()), float(accuracy[label]), *most])
-    off = counts * (1 - np.eye(len(classes), dtype=np.int64))
-    found = sorted(((int(off[i, j]), i, j) for i, j in np.argwhere(off).tolist()), reverse=True)
-    confusions = [{"class": classes[i], "predicted": classes[j], "drawings": count} for count, i, j in found]
-    return rows if len(rows) <= MOST_CLASSES else rows[:MOST_TOLD], confusions
+    for place, epoch in enumerate(epochs):
+        if place in places or epoch.get("epoch") == run.result.get("best_epoch"):
+            rows.append([f"{epoch[key]:.3g}" if key == "lr" else epoch[key] for key in columns])
+    return Table(columns, rows)
+
+
+def result_table(run: Run) -> Table:
+    """Every number of the result."""
+    rows = [[key, value] for key, value in run.result.items() if isinstance(value, int | float) and key != "seed"]
+    return Table(["result", "value"], rows)
+
+
+def class_table(rows: list[dict[str, Any]]) -> Table:
+    """Each class with its most frequent error; only the worst if there are many."""
+    first, *others = rows[0]
+    if len(rows) > MOST_CLASSES:
+        rows = rows[:FEW_CLASSES]
+        first = f"{first} (worst {FEW_CLASSES})"
+    return Table([first, *others], [list(row.values()) for row in rows])
 
 
 def compare_runs(first: str, second: str, outputs: Path) -> Answer:
-    """Answer with what differs between two runs, and whether one is better on their common test split."""
+    """What differs between two runs, and whether one is better on their common test split."""
     compared = compare(find_run(first, outputs), find_run(second, outputs))
-    rows = [[key, a, b, b - a if isinstance(a, int | float) else None] for key, (a, b) in compared.metrics.items()]
-    both = int((compared.a.correct & compared.b.correct).sum())
-    only_a, only_b = int(compared.only_a.sum()), int(compared.only_b.sum())
-    none = len(compared.a.label) - both - only_a - only_b
-    legend = [
-        f"{letter}  {run.folder}  ({name})" if name != run.folder.name else f"{letter}  {run.folder}"
-        for letter, run, name in zip("AB", compared.runs, compared.names, strict=True)
-    ]
-    classes = class_rows(compared)
-    few = classes if len(classes) <= MOST_CLASSES else classes[:MOST_TOLD]
-    header = ["class", "drawings", "A", "B", "B - A", "only A right", "only B right"]
+    classes, verdict = compared.class_rows(), compared.verdict()
     settings = [[key, *pair] for key, pair in compared.settings.items()]
     parts: list[Table | str] = [
-        "\n".join(legend),
+        legend(compared),
         Table(["setting", "A", "B"], settings) if settings else "Their settings are the same.",
-        Table(["metric", "A", "B", "B - A"], rows),
-        Table(
-            [f"class (the {len(few)} of {len(classes)} that differ most)" if few != classes else "class", *header[1:]],
-            few,
-        ),
-        f"{len(compared.a.label):,} test drawings: {both:,} right in both, {only_a:,} in A alone, {only_b:,} in B "
-        f"alone, {none:,} in neither",
-        compared.verdict(),
+        Table(["metric", "A", "B", "B - A"], [[key, a, b, b - a] for key, (a, b) in compared.metrics.items()]),
+        difference_table(classes),
     ]
+    counts = right_counts(compared)
+    total, both, only_a, only_b, neither = sum(counts.values()), *counts.values()
+    parts.append(
+        f"{total:,} test drawings: {both:,} right in both, {only_a:,} only in A, {only_b:,} only in B, "
+        f"{neither:,} in neither"
+    )
     data = {
-        "a": facts(compared.runs[0]),
-        "b": facts(compared.runs[1]),
+        "a": as_dict(compared.runs[0]),
+        "b": as_dict(compared.runs[1]),
         "settings": {key: {"a": a, "b": b} for key, (a, b) in compared.settings.items()},
         "metrics": {key: {"a": a, "b": b, "difference": b - a} for key, (a, b) in compared.metrics.items()},
-        "classes": [dict(zip(CLASS_KEYS, row, strict=True)) for row in classes],
-        "both_right": both,
-        "only_a_right": only_a,
-        "only_b_right": only_b,
-        "neither_right": none,
+        "classes": classes,
+        **counts,
         "difference": compared.difference,
         "interval": [compared.difference - compared.half_width, compared.difference + compared.half_width],
         "p": compared.p,
-        "verdict": compared.verdict(),
+        "verdict": verdict,
     }
-    return Answer(parts, data)
+    return Answer([*parts, verdict], data)
 
 
-def class_rows(compared: Comparison) -> list[list[Any]]:
-    """Return a row for each class: test drawings, both accuracies, their difference, and who alone was right how often.
-
-    What differs most comes first.
-    """
-    a, b = compared.class_accuracy
-    label, count = compared.a.label, len(compared.classes)
-    drawings = np.bincount(label, minlength=count)
-    only_a = np.bincount(label[compared.only_a], minlength=count)
-    only_b = np.bincount(label[compared.only_b], minlength=count)
-    columns = (drawings, a, b, b - a, only_a, only_b)
-    rows = [[name, *(column[at].item() for column in columns)] for at, name in enumerate(compared.classes)]
-    return sorted(rows, key=lambda row: -abs(row[4]) if not math.isnan(row[4]) else 1.0)
+def legend(compared: Comparison) -> str:
+    """Which run is A and which is B."""
+    lines = []
+    for letter, run, name in zip("AB", compared.runs, compared.names, strict=True):
+        more = f"  ({name})" if name != run.folder.name else ""
+        lines.append(f"{letter}  {run.folder}{more}")
+    return "\n".join(lines)
 
 
-def read_epochs(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a `metrics.csv`, whole numbers as int, others as float; none where there is no such file."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [{key: number(text) for key, text in row.items()} for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError):
-        return []
+def difference_table(rows: list[dict[str, Any]]) -> Table:
+    """Each class in both runs; only those that differ most if there are many."""
+    first = "class"
+    few = rows
+    if len(rows) > MOST_CLASSES:
+        few = rows[:FEW_CLASSES]
+        first = f"class (the {FEW_CLASSES} of {len(rows)} that differ most)"
+    header = [first, "drawings", "A", "B", "B - A", "only A right", "only B right"]
+    return Table(header, [list(row.values()) for row in few])
 
 
-def number(text: str) -> float | int:
-    return int(text) if text.lstrip("-").isdigit() else float(text)
+def right_counts(compared: Comparison) -> dict[str, int]:
+    """How many drawings both get right, only A, only B, and neither."""
+    both = int((compared.a.correct & compared.b.correct).sum())
+    only_a, only_b = int(compared.only_a.sum()), int(compared.only_b.sum())
+    neither = len(compared.a.label) - both - only_a - only_b
+    return {"both_right": both, "only_a_right": only_a, "only_b_right": only_b, "neither_right": neither}

@@ -1,54 +1,72 @@
-"""What the tables of a sweep say, in sentences; each takes the runs and says nothing where there is nothing to say."""
+"""What mattered in a sweep, in sentences; each is empty where there is nothing to say."""
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from quickdraw.analysis.comparison import SURE, told_p
-from quickdraw.analysis.effects import effect_frame, interaction_frame, interaction_share, top_two
-from quickdraw.analysis.folders import metric
-from quickdraw.metrics import lower_is_better
-from quickdraw.run.listing import Run
+if TYPE_CHECKING:
+    from quickdraw.analysis.effects import Effect, Interaction
+
+SURE = 0.05  # a p below this is called real
 
 
-def effects_in_words(runs: Sequence[Run]) -> str:
-    """Say how much of the spread each setting explains, and for which of them that may be chance."""
-    frame = effect_frame(runs)
-    if frame.empty:
+def effects_in_words(effects: "Sequence[Effect]") -> str:
+    """How much of the spread each setting explains, and for which of them that may be chance."""
+    if not effects:
         return ""
-    known = frame.dropna(subset=["share"])
-    if known.empty:
-        return "No two runs differ in their luck alone, so luck cannot be told from effect: more seeds would tell."
-    parts = [
-        f"{row.setting} explains {percent(row.share)} of the spread ({told_p(row.p)}), "
-        f"best at {row.best}, by {row.difference:.4f} over {row.worst}"
-        for row in known.itertuples()
-        if row.p < SURE
-    ]
-    chance = [str(row.setting) for row in known.itertuples() if not row.p < SURE]
+    known = [effect for effect in effects if not math.isnan(effect.share)]
+    if not known:
+        return "No setting was run with two seeds, so effects cannot be separated from seed noise: use more seeds."
+    parts, chance = [], []
+    for effect in known:
+        if effect.p < SURE:
+            parts.append(
+                f"{effect.setting} explains {percent(effect.share)} of the spread ({p_text(effect.p)}), "
+                f"best at {effect.best}, by {effect.difference:.4f} over {effect.worst}"
+            )
+        else:
+            chance.append(effect.setting)
     if chance:
-        parts.append(f"{'what' if parts else 'What'} {' and '.join(chance)} did may be chance")
+        what = "what" if parts else "What"
+        parts.append(f"{what} {' and '.join(chance)} did may be chance")
     return f"{'; '.join(parts)}."
 
 
-def interaction_in_words(runs: Sequence[Run]) -> str:
-    """Say whether the best value of one of the two settings that mattered most depends on the other's."""
-    names = top_two(runs)
-    if len(names) < 2:
+def interaction_in_words(interaction: "Interaction | None", lower_is_better: bool) -> str:
+    """Whether the best value of the first setting depends on the second's."""
+    if interaction is None:
         return ""
-    first, second = names
-    score, frame = metric(runs), interaction_frame(runs, first, second)
-    best = frame.idxmin(axis=0, skipna=True) if lower_is_better(score) else frame.idxmax(axis=0, skipna=True)
-    if best.nunique() == 1:
-        told = f"{first}={best.iloc[0]} is best whatever the {second}."
+    first, second, share, p = interaction.first, interaction.second, interaction.share, interaction.p
+
+    best = best_rows(interaction, lower_is_better)
+    if len({*best.values()}) == 1:
+        text = f"{first}={next(iter(best.values()))} is best whatever the {second}."
     else:
-        told = f"The best {first} depends on {second}: {', '.join(f'{best[v]} with {v}' for v in best.index)}."
-    share, p = interaction_share(runs, first, second)
+        pairs = ", ".join(f"{row} with {column}" for column, row in best.items())
+        text = f"The best {first} depends on {second}: {pairs}."
+
     if math.isnan(share):
-        return f"{told} Without more seeds that cannot be told from luck."
+        return f"{text} Without more seeds that cannot be separated from luck."
     chance = "" if p < SURE else ", which may be chance"
-    return f"{told} Together they explain {percent(share)} beyond the sum of each ({told_p(p)}){chance}."
+    return f"{text} Together they explain {percent(share)} beyond the sum of each ({p_text(p)}){chance}."
+
+
+def best_rows(interaction: "Interaction", lower_is_better: bool) -> dict[str, str]:
+    """The best value of the first setting for each of the second's."""
+    pick = min if lower_is_better else max
+    best = {}
+    for place, column in enumerate(interaction.columns):
+        means = dict(zip(interaction.rows, interaction.means[:, place].tolist(), strict=True))
+        known = [row for row in interaction.rows if not math.isnan(means[row])]
+        best[column] = pick(known, key=means.__getitem__)
+    return best
+
+
+def p_text(p: float) -> str:
+    """A p: `p = 0.023`."""
+    return f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"
 
 
 def percent(share: float) -> str:
-    """Return a share as it is read."""
+    """A share: `23 %`."""
     return f"{100 * share:.0f} %"

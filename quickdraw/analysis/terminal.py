@@ -4,14 +4,20 @@ import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from quickdraw.analysis.commands import Answer
 from quickdraw.analysis.tables import Table
 
 STATES = {"completed": "green", "running": "cyan", "interrupted": "yellow", "diverged": "red", "failed": "red"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command says to a person, part by part, and to a program."""
+
+    parts: Sequence[Table | str]
+    data: Any
 
 
 def say(answer: Answer, as_json: bool) -> None:
@@ -26,35 +32,45 @@ def say(answer: Answer, as_json: bool) -> None:
 
 def say_in_colours(parts: Sequence[Table | str]) -> None:
     """Print tables and text by rich, which knows the terminal's width and colours. No text is taken for its markup."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table as RichTable
     from rich.text import Text
 
     console = Console(highlight=False)
-    for place, part in enumerate(parts):
-        if isinstance(part, str):
-            console.print(Text(part, style="bold" if place == len(parts) - 1 else ""), soft_wrap=True)
-            continue
-        shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
-        for name, numeric in zip(part.header, part.numeric, strict=True):
-            shown.add_column(Text(name), justify="right" if numeric else "left")
-        for row in part.cells:
-            shown.add_row(*(Text(cell, style=STATES.get(cell, "")) for cell in row))
-        wanted = console.measure(shown, options=console.options.update(width=10_000)).maximum
-        if wanted > console.width:
-            shown.width = wanted  # the terminal breaks the line, but half a folder's name would be of no use
-        console.print(shown, crop=False)
+    for part in parts:
+        if isinstance(part, Table):
+            shown = coloured(part)
+            wanted = console.measure(shown, options=console.options.update(width=10_000)).maximum
+            if wanted > console.width:
+                shown.width = wanted  # the terminal breaks the line, but half a folder's name would be of no use
+            console.print(shown, crop=False)
+        else:
+            console.print(Text(part, style="bold" if part is parts[-1] else ""), soft_wrap=True)
+
+
+def coloured(table: Table) -> Any:
+    """A table as rich draws it, each state in its colour."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, numeric in zip(table.header, table.numeric, strict=True):
+        shown.add_column(Text(name), justify="right" if numeric else "left")
+    for row in table.cells:
+        shown.add_row(*(Text(cell, style=STATES.get(cell, "")) for cell in row))
+    return shown
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: nan becomes null, infinity the text that the configuration writes."""
+    """A value as JSON can hold it: nan becomes null, infinity the text that the configuration writes."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    if hasattr(value, "dtype"):  # numpy's
+        return plain(value.tolist())
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, float) and math.isinf(value):
+        return ".inf" if value > 0 else "-.inf"
     return value

@@ -3,7 +3,8 @@
 import contextlib
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from quickdraw.run.folder import RunFolder
 from quickdraw.settings import OUTPUT_KEYS, decoded, flatten, shown
 
 SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
+INCOMPLETE = ("failed", "diverged", "interrupted")  # states whose reason is worth reading
 KILLED = "its process was killed"
 
 
@@ -40,6 +42,11 @@ class Run:
         return self.state in ("completed", "diverged", "pruned")
 
     @property
+    def incomplete(self) -> bool:
+        """Whether the run stopped without a result, and nobody decided so: its reason is listed as a failure."""
+        return self.state in INCOMPLETE
+
+    @property
     def monitor(self) -> str:
         """The metric that chose the best epoch, and ranks the run."""
         return str(self.settings.get("trainer.monitor", "val_accuracy"))
@@ -53,15 +60,18 @@ class Run:
         return -float(value) if lower_is_better(self.monitor) else float(value)
 
     def display(self, key: str) -> str:
-        """Return a setting as it is read, a class by its last name; empty if the run has no such key."""
-        value = self.settings.get(key, "")
-        if isinstance(value, str):
-            return value.rpartition(".")[2] if key.endswith("._target_") else value
-        return shown(value)
+        """A setting as text, a class by its last name; empty if the run has no such key."""
+        text = display(self.settings.get(key, ""))
+        return text.rpartition(".")[2] if key.endswith("._target_") else text
+
+
+def display(value: Any) -> str:
+    """A setting's value as text, without quotes."""
+    return value if isinstance(value, str) else shown(value)
 
 
 def read_run(folder: Path) -> Run:
-    """Return the run in a folder. One that says it is running, but that no process holds, was killed."""
+    """The run in a folder. One that says it is running, but that no process holds, was killed."""
     run = RunFolder(folder)
     running = run.status.get("state") == "running"
     if running and not run.held():
@@ -77,53 +87,110 @@ def read_run(folder: Path) -> Run:
 
 
 def read_runs(folder: Path) -> list[Run]:
-    """Return the runs right below a folder, in the order of their names."""
+    """The runs right below a folder, in the order of their names."""
     return [read_run(status.parent) for status in sorted(folder.glob("*/status.json"))]
 
 
+def read_epochs(folder: Path) -> list[dict[str, float]]:
+    """A run's `metrics.csv`, one row an epoch, whole numbers as int; empty if there is no such table of numbers."""
+    epochs: list[dict[str, float]] = []
+    try:
+        with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file, strict=True):
+                epochs.append({key: number(text) for key, text in row.items()})  # noqa: PERF401 (two ideas)
+    except (OSError, ValueError, TypeError, csv.Error):  # TypeError: a row is longer or shorter than the header
+        return []
+    return epochs
+
+
+def number(text: str) -> float:
+    """A cell of `metrics.csv` as a number."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
 def varied(runs: Sequence[Run]) -> dict[str, str]:
-    """Return the settings that differ between the runs, the seed last: each key, and the name of its column.
+    """The settings that differ between the runs, the seed last: each key, and the name of its column.
 
     Left out is what comes with a choice: a key that only one of several classes has, and one that reads another key
-    (`model.dropout_rate` reads `dropout_rate`). `auto` is no value of its own, for it means one of the others.
+    (`model.dropout_rate` reads `dropout_rate`). `auto` is no value of its own, because it means one of the others.
     """
-    known = [run for run in runs if run.settings]
-    every = dict.fromkeys(key for run in known for key in run.settings)
-    columns = {key: tuple(run.display(key) for run in known) for key in every}
-    differing = {key for key, column in columns.items() if len({*column} - {"auto"}) > 1}
-    choices = {key.removesuffix("_target_") for key in differing if key.endswith("._target_")}
+    columns = setting_columns(runs)
+    differing = [key for key, column in columns.items() if len({*column} - {"auto"}) > 1]
+    choices = tuple(key.removesuffix("_target_") for key in differing if key.endswith("._target_"))
+
+    # Of keys with the same last part and the same values one is kept: that nearest to the top.
     kept: dict[tuple[str, tuple[str, ...]], str] = {}
-    for key in sorted(differing - OUTPUT_KEYS - {"exp_name"}, key=lambda key: key.count(".")):
-        only_there = len({*columns[key]} - {""}) == 1 and key.startswith(tuple(choices))
-        if not only_there:
-            kept.setdefault((key.split(".")[-1], columns[key]), key)
-    keys = sorted((key for key in columns if key in kept.values()), key=lambda key: key == "seed")
+    for key in sorted(differing, key=depth):
+        if key in OUTPUT_KEYS or key == "exp_name":
+            continue
+        in_one_class_only = key.startswith(choices) and len({*columns[key]} - {""}) == 1
+        if not in_one_class_only:
+            kept.setdefault((last_part(key), columns[key]), key)
+
+    # The order is the configuration's.
+    keys = [key for key in differing if key in kept.values() and key != "seed"]
+    if "seed" in kept.values():
+        keys.append("seed")
     return {key: key.removesuffix("._target_") for key in keys}
 
 
+def setting_columns(runs: Sequence[Run]) -> dict[str, tuple[str, ...]]:
+    """Every key of the runs, and its value in each run whose settings are known."""
+    known = [run for run in runs if run.settings]
+    columns: dict[str, tuple[str, ...]] = {}
+    for run in known:
+        for key in run.settings:
+            if key not in columns:
+                columns[key] = tuple(other.display(key) for other in known)
+    return columns
+
+
+def depth(key: str) -> int:
+    return key.count(".")
+
+
+def last_part(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
 def named(runs: Sequence[Run]) -> dict[Path, str]:
-    """Return what differs between the runs, by folder: `lr=0.001 seed=0`."""
-    keys = short(varied(runs))
-    return {run.folder: name(run, keys) for run in runs}
+    """What differs between the runs, by folder: `lr=0.001 seed=0`."""
+    keys = short_names(varied(runs))
+    return {run.folder: setting_text(run, keys) for run in runs}
 
 
-def name(run: Run, keys: dict[str, str]) -> str:
-    """Return some settings of a run, by the names of their columns."""
+def setting_text(run: Run, keys: Mapping[str, str]) -> str:
+    """Some settings of a run, by the names of their columns: `lr=0.001 dropout_rate=0.3`."""
     return " ".join(f"{column}={run.display(key)}" for key, column in keys.items() if key in run.settings)
 
 
-def short(keys: dict[str, str]) -> dict[str, str]:
-    """Return the columns by the last part of their names, where no other one ends the same: `lr` for `optimizer.lr`."""
-    last = [column.split(".")[-1] for column in keys.values()]
-    return {key: end if last.count(end) == 1 else keys[key] for key, end in zip(keys, last, strict=True)}
+def short_names(keys: Mapping[str, str]) -> dict[str, str]:
+    """The columns by the last part of their names, where no other one ends the same: `lr` for `optimizer.lr`."""
+    counts = Counter(last_part(column) for column in keys.values())
+    names = {}
+    for key, column in keys.items():
+        end = last_part(column)
+        names[key] = end if counts[end] == 1 else column
+    return names
+
+
+def job_row(run: Run, keys: Mapping[str, str], scores: Iterable[str] = SCORES) -> dict[str, Any]:
+    """A run as a row of a table: its settings by the names of their columns, then how it ended. None: not known."""
+    settings = {column: run.display(key) for key, column in keys.items()}
+    values = {score: run.result.get(score) for score in scores}
+    times = {"best_epoch": run.result.get("best_epoch"), "seconds": run.result.get("total_s")}
+    return settings | {"state": run.state} | values | times | {"folder": run.folder.name, "reason": run.reason}
 
 
 def update_summary(folder: Path) -> None:
     """Write `summary.csv` of the runs right below a folder, unless another process is about to: it will see ours.
 
     Every job calls this when it begins and when it ends. One process writes and one waits for its turn; whoever finds
-    one waiting leaves at once, for that one reads after now. So the last word is always written, and 10,000 jobs that
-    end together cost two summaries rather than 10,000 (`docs/clusters.md`).
+    one waiting leaves at once, because that one reads after now. So the last word is always written, and 10,000 jobs
+    that end together cost two summaries rather than 10,000 (`docs/clusters.md`).
     """
     turn = FileLock(folder / ".summary.turn", timeout=0)
     with contextlib.suppress(Timeout), turn:
@@ -143,8 +210,7 @@ def write_summary(folder: Path, before_reading: Callable[[], None] = lambda: Non
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([*keys.values(), "state", *SCORES, "best_epoch", "seconds", "folder", "reason"])
         for run in runs:
-            scores = [run.result.get(score, "") for score in (*SCORES, "best_epoch", "total_s")]
-            writer.writerow([*(run.display(key) for key in keys), run.state, *scores, run.folder.name, run.reason])
+            writer.writerow(job_row(run, keys).values())
         path = folder / "summary.csv"
         atomic_write(path, text.getvalue().encode())
     return path

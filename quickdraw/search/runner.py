@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from hydra_plugins.quickdraw_optuna.grammar import overrides_of
 from quickdraw.analysis.importance import report
-from quickdraw.analysis.journal import Search as Found
-from quickdraw.analysis.journal import read_search
+from quickdraw.analysis.journal import SearchRecord, read_search
 from quickdraw.errors import Interrupted, RunError
 from quickdraw.run.listing import Run, write_summary
 from quickdraw.search.space import Params, Proposal
@@ -177,7 +176,7 @@ class Search:
     def _given_up(self, fail_fast: bool) -> bool:
         return bool(self.failed) and (fail_fast or (len(self.failed) >= HOPELESS and not self.finished))
 
-    def _again(self, found: Found) -> str:
+    def _again(self, found: SearchRecord) -> str:
         """Return how to find out whether the best trial was luck; nothing if it had several seeds."""
         best = found.best()
         if best is None or len(best.facts.get("scores", {})) > 1:

@@ -1,14 +1,12 @@
 """One trial of a search and its jobs, one a seed."""
 
-import contextlib
-import csv
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from quickdraw.run.listing import Run
+from quickdraw.run.listing import Run, read_epochs
 from quickdraw.search.space import Proposal
 from quickdraw.sweep.jobs import Plan
 
@@ -57,25 +55,18 @@ class Trial:
         return {
             "state": self.state(),
             **({"reason": reasons[0]} if reasons else {}),
-            "epochs": len(rows(self.first.folder)),
+            "epochs": len(read_epochs(self.first.folder)),
             "seconds": sum(spent(plan.folder) for plan in self.plans if plan.folder in self.runs),
             "jobs": [plan.folder.name for plan in self.plans],
             "scores": {str(run.settings.get("seed", 0)): run.result.get(metric) for run in runs if run.result},
         }
 
 
-def rows(folder: Path) -> list[dict[str, str]]:
-    """Return the rows of a job's `metrics.csv`, one an epoch; none where there is no such file."""
-    with contextlib.suppress(OSError), (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-    return []
-
-
 def curve(folder: Path, metric: str) -> list[float]:
     """Return a job's scores, one an epoch."""
-    return [float(row[metric]) for row in rows(folder)]
+    return [float(row[metric]) for row in read_epochs(folder)]
 
 
 def spent(folder: Path) -> float:
     """Return the seconds that a job spent in training."""
-    return math.fsum(float(row["train_s"]) for row in rows(folder))
+    return math.fsum(row["train_s"] for row in read_epochs(folder))

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterable
 from statistics import fmean
 
+from quickdraw.analysis.sweep import Sweep as SweepOnDisk
 from quickdraw.analysis.tables import report, table
 from quickdraw.errors import Interrupted, RunError
 from quickdraw.run.listing import Run, named, write_summary
@@ -73,7 +74,9 @@ class Batch:
             self.sweep.stop_at_once()  # what still runs, if this is the second signal
             self.runs = {folder: plan.run() for folder, plan in self.plans.items()}
         summary = write_summary(self.sweep.folder)
-        print(f"\n{report(list(self.runs.values()))}\n\nall of it: {summary}", flush=True)
+        print(
+            f"\n{report(SweepOnDisk(self.sweep.folder, list(self.runs.values())))}\n\nall of it: {summary}", flush=True
+        )
         if self.report:
             self._draw()
         self._conclude(stopped)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from quickdraw.analysis.sweep import Sweep as SweepOnDisk
 from quickdraw.analysis.tables import report
 from quickdraw.errors import Interrupted, RunError
 from quickdraw.run.listing import KILLED, Run, write_summary
@@ -111,7 +112,9 @@ class SlurmBatch(Batch):
             print(self.advice(), flush=True)
             raise
         summary = write_summary(self.sweep.folder)
-        print(f"\n{report(list(self.runs.values()))}\n\nall of it: {summary}", flush=True)
+        print(
+            f"\n{report(SweepOnDisk(self.sweep.folder, list(self.runs.values())))}\n\nall of it: {summary}", flush=True
+        )
         if self.report:
             self._draw()
         missing = sum(not run.ended for run in self.runs.values())

@@ -1,14 +1,12 @@
-"""Where two runs disagree, as frames and figures: confusion, classes, and the drawings that only one gets right."""
-
-from typing import Any
+"""Where two runs disagree, as figures: classes, confusion, and the drawings that only one gets right."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from quickdraw.analysis.comparison import Comparison
 from quickdraw.analysis.drawings import drawings, synthetic
-from quickdraw.analysis.figures import COLORS, WIDTH, clear, heat_map
+from quickdraw.analysis.figures.parts import COLORS, WIDTH, escape_math, heat_map
+from quickdraw.analysis.frames import class_frame, confusion_frame
 from quickdraw.errors import QuickdrawError
 from quickdraw.plotting import figure, sheet
 
@@ -20,36 +18,6 @@ CREDIT = (
 )
 
 
-def class_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return one row a class: its test drawings, the accuracy of A and of B, and how many only one gets right.
-
-    What differs most comes first.
-    """
-    a, b = comparison.class_accuracy
-    count = len(comparison.classes)
-    label = comparison.a.label
-    frame = pd.DataFrame(
-        {
-            "class": comparison.classes,
-            "drawings": np.bincount(label, minlength=count),
-            "A": a,
-            "B": b,
-            "B - A": b - a,
-            "only A right": np.bincount(label[comparison.only_a], minlength=count),
-            "only B right": np.bincount(label[comparison.only_b], minlength=count),
-        }
-    )
-    return frame.sort_values("B - A", key=abs, ascending=False, kind="stable").reset_index(drop=True)
-
-
-def confusion_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return how many more drawings of each class (row) B takes for each class (column) than A does."""
-    count = len(comparison.classes)
-    change = comparison.b.confusion(count) - comparison.a.confusion(count)
-    names = comparison.classes
-    return pd.DataFrame(change, pd.Index(names, name="true class"), pd.Index(names, name="predicted as"))
-
-
 def class_figure(comparison: Comparison) -> Figure:
     """Draw by how much B is better on each class than A, the largest difference on top."""
     frame = class_frame(comparison)[:MOST_CLASSES]
@@ -58,13 +26,19 @@ def class_figure(comparison: Comparison) -> Figure:
         gain = frame["B - A"].to_numpy()
         colors = [COLORS[0] if value >= 0 else COLORS[1] for value in gain]
         axes.barh(range(len(frame)), gain, color=colors)
-        for place, row in enumerate(frame.itertuples(index=False)):
+        for place, (a, b) in enumerate(zip(frame["A"], frame["B"], strict=True)):
+            aside, side = (4, "left") if gain[place] >= 0 else (-4, "right")
             axes.annotate(
-                f"{row[2]:.3f} to {row[3]:.3f}", (gain[place], place), xytext=(4 if gain[place] >= 0 else -4, 0),
-                textcoords="offset points", va="center", ha="left" if gain[place] >= 0 else "right", fontsize=8,
-            )  # fmt: skip
+                f"{a:.3f} to {b:.3f}",
+                (gain[place], place),
+                xytext=(aside, 0),
+                textcoords="offset points",
+                va="center",
+                ha=side,
+                fontsize=8,
+            )
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_yticks(range(len(frame)), [clear(name, 24) for name in frame["class"]])
+        axes.set_yticks(range(len(frame)), [escape_math(name, 24) for name in frame["class"]])
         axes.invert_yaxis()
         axes.margins(x=0.2)
         axes.set_xlabel("accuracy of B less that of A")
@@ -90,10 +64,12 @@ def drawings_figures(comparison: Comparison) -> tuple[list[Figure], str]:
     Returns the figures, and what to say below them: whose drawings they are, or why there are none.
     """
     try:
-        made = [each for each in (drawings_figure(comparison, right) for right in "AB") if each]
+        both = [drawings_figure(comparison, right) for right in "AB"]
     except QuickdrawError as error:
         return [], f"No drawings here: {error}"
-    return made, "" if synthetic(comparison.runs) or not made else CREDIT
+    made = [each for each in both if each]
+    credit = CREDIT if made and not synthetic(comparison.runs) else ""
+    return made, credit
 
 
 def drawings_figure(comparison: Comparison, right: str) -> Figure | None:
@@ -109,13 +85,14 @@ def drawings_figure(comparison: Comparison, right: str) -> Figure | None:
         return None
     label, taken = wrong.label[chosen], wrong.predicted[chosen]
     images = drawings(comparison.runs[0], wrong.index[chosen], label)
-    names: Any = [clear(name, 14) for name in comparison.classes]
-    titles = [f"{names[true]}\nnot {names[false]}" for true, false in zip(label.tolist(), taken.tolist(), strict=True)]
+    names = [escape_math(name, 14) for name in comparison.classes]
+    pairs = zip(label.tolist(), taken.tolist(), strict=True)
+    titles = [f"{names[true]}\nnot {names[false]}" for true, false in pairs]
     other = "B" if right == "A" else "A"
     title = f"{right} right, {other} wrong: {len(chosen)} of {int(only.sum())}, {other}'s surest errors first"
     return sheet(images, titles, columns=8, title=title)
 
 
 def short_name(comparison: Comparison, which: int) -> str:
-    """Return what tells a run apart, no longer than half a title."""
-    return clear(comparison.names[which], 30)
+    """What differs in a run, no longer than half a title."""
+    return escape_math(comparison.names[which], 30)

@@ -1,0 +1,47 @@
+"""What a network confuses: each class's accuracy and most frequent error, and every confusion there is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from quickdraw.predictions import Predictions
+
+
+def class_rows(predictions: Predictions, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """One row a class, the worst first: drawings, accuracy, what it is `mostly taken for` wrongly, and how often."""
+    counts, accuracy = predictions.confusion(len(classes)), predictions.class_accuracy(len(classes))
+    rows = []
+    for label in np.argsort(accuracy, kind="stable").tolist():
+        taken = commonest_error(counts[label], label)
+        rows.append(
+            {
+                "class": classes[label],
+                "drawings": int(counts[label].sum()),
+                "accuracy": float(accuracy[label]),
+                "mostly taken for": "" if taken is None else classes[taken],
+                "times": None if taken is None else int(counts[label][taken]),
+            }
+        )
+    return rows
+
+
+def commonest_error(counts: np.ndarray, label: int) -> int | None:
+    """The class that drawings of a class are most often taken for wrongly, by its row [C] of a confusion matrix.
+
+    None if they never are.
+    """
+    errors = counts.copy()
+    errors[label] = 0
+    return int(errors.argmax()) if errors.any() else None
+
+
+def confusions(predictions: Predictions, classes: Sequence[str]) -> list[dict[str, Any]]:
+    """Every pair of a class and another one that its drawings are taken for, the most frequent first."""
+    counts = predictions.confusion(len(classes))
+    np.fill_diagonal(counts, 0)
+    rows = []
+    for label, taken in np.argwhere(counts).tolist():
+        rows.append((int(counts[label, taken]), label, taken))
+    rows.sort(reverse=True)
+    return [{"class": classes[i], "predicted": classes[j], "drawings": count} for count, i, j in rows]

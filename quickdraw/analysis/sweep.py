@@ -1,0 +1,216 @@
+"""A sweep as it stands on the disk: read once, and what is asked of it worked out once.
+
+Every table, figure and sentence takes a `Sweep`. Nothing heavy is imported before it is needed: the report at the end
+of a sweep needs neither pandas nor matplotlib, and `--help` not even numpy.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quickdraw.analysis import sentences
+from quickdraw.analysis.journal import SearchRecord, read_search
+from quickdraw.analysis.ranking import SAME, Setting, rank, verdict
+from quickdraw.metrics import lower_is_better
+from quickdraw.run.listing import Run, read_epochs, read_runs, setting_text, short_names, varied
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from quickdraw.analysis.columns import Column
+    from quickdraw.analysis.comparison import Comparison
+    from quickdraw.analysis.effects import Effect, Interaction, Value
+
+
+class Sweep:
+    """The runs of one folder."""
+
+    def __init__(self, folder: Path, runs: Sequence[Run]) -> None:
+        self.folder = folder
+        self.runs = list(runs)
+        self._epochs: dict[Path, list[dict[str, float]]] = {}
+
+    def __str__(self) -> str:
+        return f"{len(self.runs)} runs in {self.folder}"
+
+    @cached_property
+    def completed(self) -> list[Run]:
+        """The runs that have a result."""
+        return [run for run in self.runs if run.result]
+
+    # What ranks.
+
+    @cached_property
+    def metric(self) -> str:
+        """The validation score that ranks these runs: the monitor of the first that was completed."""
+        first = next(iter([*self.completed, *self.runs]), None)
+        return first.monitor if first else "val_accuracy"
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the score is a loss."""
+        return lower_is_better(self.metric)
+
+    def score(self, run: Run) -> float:
+        """A completed run's score, as it was measured."""
+        return float(run.result[self.metric])
+
+    def measured(self, score: float) -> float:
+        """A score of which higher is better, as it was measured."""
+        return -score if self.lower_is_better else score
+
+    # What varies.
+
+    @cached_property
+    def _varied(self) -> dict[str, str]:
+        return varied(self.runs)
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The settings that vary, the seed last: each key, and the short name of its column."""
+        return short_names(self._varied)
+
+    @cached_property
+    def setting_keys(self) -> dict[str, str]:
+        """The same without the seed."""
+        return short_names({key: column for key, column in self._varied.items() if key != "seed"})
+
+    @cached_property
+    def names(self) -> dict[Path, str]:
+        """What differs between the runs, by folder: `lr=0.001 seed=0`."""
+        return {run.folder: setting_text(run, self.keys) for run in self.runs}
+
+    @cached_property
+    def setting_names(self) -> dict[Path, str]:
+        """The setting of each run, whatever its seed, by folder: `lr=0.001`."""
+        return {run.folder: setting_text(run, self.setting_keys) or SAME for run in self.runs}
+
+    @cached_property
+    def columns(self) -> "dict[str, Column]":
+        """The value of each run, for each setting that varies."""
+        from quickdraw.analysis.columns import column
+
+        return {name: column(self.runs, key) for key, name in self.keys.items()}
+
+    # What is better, and what mattered.
+
+    @cached_property
+    def settings(self) -> list[Setting]:
+        """The settings by rank, the best first; the runs of one differ only in their seed."""
+        return rank(self.runs, self.setting_keys)
+
+    def verdict(self) -> str:
+        """Whether the best setting can be distinguished from the next one; empty if there are no two to compare."""
+        return verdict(self.settings)
+
+    @cached_property
+    def scores(self) -> "np.ndarray":
+        """The score of each run as it was measured, float64 [runs]; nan for one without a result."""
+        import numpy as np
+
+        return np.array([self.score(run) if run.result else math.nan for run in self.runs], dtype=float)
+
+    @cached_property
+    def values(self) -> "list[Value]":
+        """The mean score of the runs with each value of each setting."""
+        import numpy as np
+
+        from quickdraw.analysis.effects import value_means
+
+        diverged = np.array([run.state == "diverged" for run in self.runs], dtype=bool)
+        return value_means(self.columns, self.scores, diverged)
+
+    @cached_property
+    def _completed_columns(self) -> "dict[str, Column]":
+        import numpy as np
+
+        rows = np.array([bool(run.result) for run in self.runs], dtype=bool)
+        return {name: column.of(rows) for name, column in self.columns.items()}
+
+    @cached_property
+    def _completed_scores(self) -> "np.ndarray":
+        import numpy as np
+
+        return np.array([self.score(run) for run in self.completed], dtype=float)
+
+    @cached_property
+    def effects(self) -> "list[Effect]":
+        """What each setting did, what explains most of the scores' spread first; the seed is among them."""
+        from quickdraw.analysis.effects import effects
+
+        return effects(self._completed_columns, self._completed_scores, self.values, self.lower_is_better)
+
+    @property
+    def top_two(self) -> list[str]:
+        """The two settings that mattered most, without the seed; fewer if fewer vary."""
+        return [effect.setting for effect in self.effects if effect.setting != "seed"][:2]
+
+    def interaction(self, first: str, second: str) -> "Interaction":
+        """What two settings did together, by the names of their columns."""
+        from quickdraw.analysis.effects import interaction
+
+        return interaction(self._completed_columns, self._completed_scores, first, second)
+
+    @cached_property
+    def top_interaction(self) -> "Interaction | None":
+        """What the two settings that mattered most did together; None if there are no two."""
+        names = self.top_two
+        return self.interaction(*names) if len(names) == 2 else None
+
+    def effects_in_words(self) -> str:
+        """How much of the spread each setting explains, and for which of them that may be chance."""
+        return sentences.effects_in_words(self.effects)
+
+    def interaction_in_words(self) -> str:
+        """Whether the best value of one of the two settings that mattered most depends on the other's."""
+        return sentences.interaction_in_words(self.top_interaction, self.lower_is_better)
+
+    # What lies beside the results.
+
+    def epochs(self, run: Run) -> list[dict[str, float]]:
+        """The rows of a run's `metrics.csv`, read once."""
+        if run.folder not in self._epochs:
+            self._epochs[run.folder] = read_epochs(run.folder)
+        return self._epochs[run.folder]
+
+    @cached_property
+    def best_two(self) -> tuple[Run, Run] | None:
+        """The two runs whose comparison says most: of the two best settings, by validation, with the same seed.
+
+        Of only one setting the two best runs; None if there are no two.
+        """
+        ranked = [setting for setting in self.settings if setting.scores]
+        if not ranked:
+            return None
+        best = best_first(ranked[0].runs)
+        if len(ranked) == 1:
+            return (best[0], best[1]) if len(best) > 1 else None
+        others = best_first(ranked[1].runs)
+        for run in best:
+            for other in others:
+                if run.settings.get("seed", 0) == other.settings.get("seed", 0):
+                    return run, other
+        return best[0], others[0]
+
+    def comparison(self) -> "Comparison | None":
+        """The best two on the same test drawings, None if there are no two; RunError when they cannot be compared."""
+        from quickdraw.analysis.comparison import compare
+
+        return compare(*self.best_two) if self.best_two else None
+
+    @cached_property
+    def search(self) -> SearchRecord | None:
+        """What an adaptive search left beside its jobs; None of another sweep."""
+        return read_search(self.folder)
+
+
+def read_sweep(folder: Path) -> Sweep:
+    """The sweep in a folder with one folder a job."""
+    return Sweep(folder, read_runs(folder))
+
+
+def best_first(runs: Sequence[Run]) -> list[Run]:
+    """The runs that have a score, the best first."""
+    return sorted((run for run in runs if run.score is not None), key=lambda run: -(run.score or 0.0))
