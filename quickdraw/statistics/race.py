@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from quickdraw.statistics.dunnett import critical_value
 from quickdraw.statistics.scores import Bools, Floats, Scores, ScoreTable, score_table
 from quickdraw.statistics.spending import as_looks, nominal_levels
 from quickdraw.statistics.variance import Pairs, pairs
@@ -169,16 +170,14 @@ def _drop_diverged(state: _State) -> None:
 
 def _drop_worse(state: _State, compared: Pairs, level: float) -> Pairs:
     """Drop who is worse than the leader by more than luck; the pairs of the others."""
-    others = len(compared.means) - 1
-    if others < 1:
+    if len(compared.means) < 2:
         return compared
     leader = int(compared.means.argmax())
     behind = compared.difference[:, leader]
-    error = compared.error[:, leader]
-    worse = behind > compared.critical(level, others)[:, leader] * error
+    worse = behind > compared.margins_to(leader, level)
     if not worse.any():
         return compared
-    half = compared.critical(level, others, two_sided=True)[leader] * error
+    half = compared.half_widths(leader, level)
     places = np.flatnonzero(state.active)
     for row in np.flatnonzero(worse):
         low, high = max(0.0, float(behind[row] - half[row])), float(behind[row] + half[row])
@@ -192,8 +191,7 @@ def _drop_worse(state: _State, compared: Pairs, level: float) -> Pairs:
 
 def _within(compared: Pairs, level: float, tolerance: float) -> bool:
     """Whether every setting that is left is surely no more than a tolerance behind any other."""
-    critical = compared.critical(level, len(compared.means) - 1)
-    return bool((compared.difference + critical * compared.error).max() <= tolerance)
+    return bool((compared.difference + compared.margins(level)).max() <= tolerance)
 
 
 def _chance(compared: Pairs, level: float, progress: float) -> float:
@@ -207,8 +205,7 @@ def _chance(compared: Pairs, level: float, progress: float) -> float:
     leader = int(compared.means.argmax())
     rest = np.arange(len(compared.means)) != leader
     behind, error = compared.difference[rest, leader], compared.error[rest, leader]
-    critical = compared.critical(level, len(compared.means) - 1)[rest, leader]
-    beyond = behind - critical * error * math.sqrt(progress)
+    beyond = behind - compared.margins_to(leader, level)[rest] * math.sqrt(progress)
     return float(ndtr(beyond / (error * math.sqrt(1 - progress))).max())
 
 
@@ -218,7 +215,7 @@ def _enough_seeds(compared: Pairs, level: float, seeds: int) -> int | None:
 
     second, leader = np.argsort(compared.means, kind="stable")[-2:]
     behind, error = compared.difference[second, leader], compared.error[second, leader]
-    critical = compared.critical(level, 1)[second, leader]
+    critical = critical_value(level, 1, math.floor(compared.df[second, leader]))
     if not behind * math.sqrt(MOST_SEEDS / seeds) > (critical + ndtri(POWER)) * error:
         return None
     return max(seeds + 1, math.ceil(seeds * ((critical + ndtri(POWER)) * error / behind) ** 2))

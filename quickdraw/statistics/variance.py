@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quickdraw.statistics.dunnett import critical_value, rounded_df
+from quickdraw.statistics.dunnett import critical_values
 from quickdraw.statistics.layout import Layout, fit
 from quickdraw.statistics.scores import Bools, Floats
 
@@ -49,16 +49,35 @@ class Pairs:
         both = np.ix_(chosen, chosen)
         return Pairs(self.means[chosen], self.error[both], self.df[both], self.variance, self.mean_variance[chosen])
 
-    def critical(self, level: float, comparisons: int, two_sided: bool = False) -> Floats:
-        """Critical values of the t statistics from each setting i to each j, [K, K], by Dunnett."""
-        distinct, place = np.unique(self.df, return_inverse=True)
-        values = np.empty(self.df.shape)
-        correlations = _correlation(self.mean_variance)
-        for correlation in np.unique(correlations):
-            own = [critical_value(level, comparisons, rounded_df(df), correlation, two_sided) for df in distinct]
-            rows = correlations == correlation
-            values[rows] = np.array(own)[place.reshape(self.df.shape)[rows]]
-        return values
+    @property
+    def correlation(self) -> Floats:
+        """Correlation of the differences from each setting [K], on average over the others.
+
+        For one other it is the square of the correlation of the difference with the setting's own mean. Rounded down,
+        which is the safe side (Slepian's inequality).
+        """
+        others = len(self.means) - 1
+        if others < 1 or not self.known:
+            return np.full(len(self.means), 0.5)
+        shares = self.mean_variance[:, None] / (self.mean_variance[:, None] + self.mean_variance)
+        mean = (shares.sum(axis=1) - 0.5) / others
+        return np.clip(np.floor(10 * mean + 1e-6) / 10, 0.1, 0.9)
+
+    def margins(self, level: float) -> Floats:
+        """By how much j may seem better than i by luck [K, K], for all j at once: Dunnett's test with i as control."""
+        critical = critical_values(level, len(self.means) - 1, self.df, self.correlation[:, None])
+        return critical * self.error
+
+    def margins_to(self, leader: int, level: float) -> Floats:
+        """The same for one j: the column of the leader [K]."""
+        critical = critical_values(level, len(self.means) - 1, self.df[:, leader], self.correlation)
+        return critical * self.error[:, leader]
+
+    def half_widths(self, leader: int, level: float) -> Floats:
+        """Half the simultaneous intervals of the leader's differences from all others [K]: Dunnett's, two-sided."""
+        own = self.correlation[leader]
+        critical = critical_values(level, len(self.means) - 1, self.df[leader], own, two_sided=True)
+        return critical * self.error[leader]
 
 
 def pairs(values: Floats) -> Pairs:
@@ -143,16 +162,3 @@ def _f_quantile(df: Floats, other_df: Floats) -> Floats:
     both, place = np.unique(np.maximum(df, 1) + 1j * np.maximum(other_df, 1), return_inverse=True)
     quantile = fdtri(both.real, both.imag, 1 - GUARD_LEVEL)[place.reshape(df.shape)]
     return np.where(df >= 1, quantile, np.inf)
-
-
-def _correlation(errors: Floats) -> Floats:
-    """Correlation of the differences from each setting [K], rounded down: a smaller one is on the safe side (Slepian).
-
-    The square of the difference's correlation with the setting's own mean, averaged over the others.
-    """
-    others = len(errors) - 1
-    if others < 1 or not errors.any():
-        return np.full(len(errors), 0.5)
-    shares = errors[:, None] / (errors[:, None] + errors)
-    mean = (shares.sum(axis=1) - 0.5) / others
-    return np.clip(np.floor(10 * mean + 1e-6) / 10, 0.1, 0.9)
