@@ -1,0 +1,138 @@
+"""Ink from ground: how far each pixel's colour lies from that of the paper around it.
+
+The paper has one colour, or it is lit unevenly. Then its colour is estimated at every place: lines are what a
+morphological closing (or opening, for light ink) fills up, and it leaves gradients and the edges of shadows as they are.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
+
+LEAST_CONTRAST = 24  # levels of 0..255 between ink and ground; JPEG's noise on blank paper is less
+LEAST_SHARE = 0.22  # of the strongest ink's distance; what is fainter is no ink
+NOISE = 4.5  # standard deviations of the paper's noise that ink must rise above
+CELLS = 160  # of the longer side of the small picture that the ground is estimated on
+WIDEST_LINE = 0.14  # of the longer side; what is wider is an area, not a line
+TOLERANCE = 14.0  # levels: what counts as the paper's own colour
+
+
+def ink_distance(picture: Image.Image) -> Floats | None:
+    """The distance of every pixel of an RGBA picture from its ground, float [H, W] from 0; None if nothing differs.
+
+    Ink on a transparent ground is looked at on white paper, and on black if that shows nothing.
+    """
+    for paper in ("white", "black"):
+        below = Image.new("RGBA", picture.size, paper)
+        colours = np.asarray(Image.alpha_composite(below, picture).convert("RGB"), np.float32)
+        distance = _distance(_calmed(colours))
+        if distance is not None:
+            return distance
+    return None
+
+
+def noise_of(colours: Floats) -> float:
+    """The standard deviation of the noise of float [H, W, 3], by the median difference of neighbours."""
+    differences = np.abs(np.diff(colours.mean(axis=2), axis=1))
+    return float(1.48 * np.median(differences) / np.sqrt(2)) if differences.size else 0.0
+
+
+def _calmed(colours: Floats) -> Floats:
+    """Colours, float [H, W, 3], blurred a little if they are noisy."""
+    noise = noise_of(colours)
+    if noise < 2 or max(colours.shape) < 200:
+        return colours
+    radius = 0.8 if noise < 8 else 1.6
+    return ndimage.gaussian_filter(colours, (radius, radius, 0))
+
+
+def _distance(colours: Floats) -> Floats | None:
+    """The distance from the ground, float [H, W]; None if nothing is far enough from it to be ink."""
+    paper = paper_colour(colours)
+    from_paper = _length(colours - paper)
+    uneven = _is_uneven(colours, from_paper)
+    distance = _from_local_ground(colours) if uneven else from_paper
+    least = max(LEAST_CONTRAST, NOISE * noise_of(colours))
+    strong = distance[distance >= least]
+    if not strong.size:
+        return None
+    strongest = float(np.percentile(strong, 95))
+    return np.where(distance >= max(LEAST_SHARE * strongest, min(least, 0.5 * strongest)), distance, 0)
+
+
+def _length(difference: Floats) -> Floats:
+    """The length of differences of colour, float [H, W, 3], so that black lies 255 from white."""
+    return np.sqrt((difference**2).mean(axis=2))
+
+
+def paper_colour(colours: Floats) -> Floats:
+    """The commonest colour of float [H, W, 3]: the median of those near the fullest cell of the colours' histogram."""
+    flat = colours.reshape(-1, 3)
+    counts, _ = np.histogramdd(flat, bins=16, range=[(0, 256)] * 3)
+    counts = ndimage.uniform_filter(counts, 3, mode="constant")  # a colour may lie between two cells
+    fullest = np.array(np.unravel_index(int(counts.argmax()), counts.shape))
+    near = (np.abs(flat - (fullest * 16 + 8)) <= 24).all(axis=1)
+    return np.median(flat[near], axis=0) if near.any() else np.median(flat, axis=0)
+
+
+def _small(colours: Floats) -> Floats:
+    """The colours with the longer side brought down to CELLS."""
+    factor = max(1, max(colours.shape) // CELLS)
+    height, width = (side // factor * factor for side in colours.shape[:2])
+    blocks = colours[:height, :width].reshape(height // factor, factor, width // factor, factor, -1)
+    return blocks.mean(axis=(1, 3))
+
+
+def _is_uneven(colours: Floats, from_paper: Floats) -> bool:
+    """Whether the ground has more than one colour.
+
+    So it is where an area that is too wide for a line differs from the commonest colour, and either lies at the
+    picture's border or has lines inside. Otherwise such an area is ink: a shape that was filled.
+    """
+    small = _small(colours)
+    other = _small(from_paper[..., None])[..., 0] > 1.5 * TOLERANCE
+    wide = max(3, round(WIDEST_LINE * max(other.shape)))
+    areas = ndimage.binary_opening(np.pad(other, wide, mode="edge"), np.ones((wide, wide)))[wide:-wide, wide:-wide]
+    labels, count = ndimage.label(areas)
+    border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    for label in range(1, count + 1):
+        area = labels == label
+        if np.count_nonzero(border == label) >= 0.12 * len(border):
+            return True
+        inside = ndimage.binary_erosion(ndimage.binary_fill_holes(area), iterations=2)
+        if inside.any():
+            typical = np.median(small[area & inside], axis=0) if (area & inside).any() else small[inside].mean(axis=0)
+            lines = _length(small - typical)[inside] > LEAST_CONTRAST
+            if 0.01 <= lines.mean() <= 0.5:
+                return True
+    return False
+
+
+def _from_local_ground(colours: Floats) -> Floats:
+    """The distance from a ground that is estimated at every place, float [H, W], in shares of the light there."""
+    small = _small(colours)
+    wide = max(3, round(WIDEST_LINE * max(small.shape[:2]))) | 1
+    distances = []
+    for channel in range(3):
+        values, full = small[..., channel], colours[..., channel]
+        closed = ndimage.grey_closing(values, (wide, wide), mode="nearest")
+        opened = ndimage.grey_opening(values, (wide, wide), mode="nearest")
+        # Near lines there is more ground than ink.
+        near_lines = closed - opened > LEAST_CONTRAST
+        is_dark_ink = np.count_nonzero(near_lines & (values > (closed + opened) / 2)) * 2 >= np.count_nonzero(near_lines)
+        ground = _enlarged(closed if is_dark_ink else opened, colours.shape)
+        if is_dark_ink:
+            distances.append(np.clip(ground - full, 0, None) / (ground + 10))
+        else:
+            distances.append(np.clip(full - ground, 0, None) / (ground + 40))
+    return 255 * _length(np.stack(distances, axis=2))
+
+
+def _enlarged(values: Floats, shape: tuple[int, ...]) -> Floats:
+    image = Image.fromarray(values.astype(np.float32))
+    return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
