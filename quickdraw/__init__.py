@@ -2,28 +2,146 @@
 
 The way of the data (B drawings a batch, C classes, N drawings in all):
 
-    data/<class>.npy        uint8 [N, 784], 0 paper, 255 ink: mapped into memory, never copied as a whole
-      data.bitmaps          header checked, split by data.split_seed: indices into the mapped files
-      data.batches          gathered and scaled: float32 [B, 1, 28, 28] in [0, 1], int64 [B]
-      data.resident         on a GPU, the same from its own memory
-      data.augment          training batches alone, where asked for: moved a little, on the network's device
-      model.convnet         logits float32 [B, C]
-      metrics               one value an example, [B]
-      predictions           those of a split, [N]: averaged over all examples, once
-      engine                `train`: epochs, the best one kept; `test`: the test split, used once
-        tracking            TensorBoard, metrics.csv; `charts` draws what was learnt
-        provenance          the program, the machine and the data that a run comes from
-        checkpoint          what resumes a run
-        weights             what is handed on
+    data/<class>.npy         uint8 [N, 784], 0 paper, 255 ink: mapped into memory, never copied as a whole
+      data/bitmaps.py        header checked, split by data.split_seed: indices into the mapped files
+      data/batches.py        gathered and scaled: float32 [B, 1, 28, 28] in [0, 1], int64 [B]
+      data/resident.py       on a GPU, the same from its own memory
+      data/augment.py        only training batches, where asked for: moved a little, on the network's device
+      model/convnet.py       logits float32 [B, C]
+      per_example.py         one value an example, [B]
+      predictions.py         those of a split, [N]: averaged over all examples, once
+      engine.py              `train`: epochs, the best one kept; `test`: the test split, used once
+        run/tracking.py      TensorBoard, metrics.csv
+        run/checkpoint.py    what resumes a run
+        run/weights.py       what is handed on
 
-Looked at in a notebook (`explore`): drawings, galleries of them, label errors, overfitting.
+Where everything is, from the top down; imports run down this list and never up. Above it is all that knows Hydra:
+`run.py`, which builds what the configuration names, and `hydra_plugins/`: `quickdraw_cli` (the command line),
+`quickdraw_launcher` (`-m`: this machine, all combinations), `quickdraw_cluster` (Slurm, Ray),
+`quickdraw_optuna` (search).
+
+    predict.py                      `python -m quickdraw.predict`: what a run's network takes pictures for
+    evaluate.py                     `python -m quickdraw.evaluate`: a run's network on other drawings
+
+    search/                         adaptive search: each job chosen by the results so far
+    search/runner.py                a search from its first trial to its report: a free slot asks for the next trial
+    search/view.py                  what is seen of it while it runs
+    search/trials.py                a trial and its jobs, one a seed
+    search/study.py                 what was tried: Optuna's journal in the sweep's folder, which continues a search
+    search/sampling.py              which settings are tried next: Optuna's samplers, seeded trial by trial
+    search/evolution.py             CMA-ES, computed anew from the finished trials
+    search/pruning.py               which trainings are ended early: asha, median
+    search/space.py                 the searched settings, and what is senseless about them
+
+    sweep/                          how many jobs run, on one machine or many
+    sweep/runner.py                 a sweep from its first job to the ranking at its end
+    sweep/view.py                   what is seen of it while it runs: a line a finished job, a live one for all
+    sweep/jobs.py                   the jobs one by one: submit, next, stop
+    sweep/pool.py                   the processes of the local launcher
+    sweep/process.py                what the process of one job does
+    sweep/preload.py                what is imported once for all jobs
+    sweep/channel.py                how a job asks the sweep whether to go on, and learns that it is pruned
+    sweep/slurm.py                  the jobs in Slurm's queue: submitted, and watched from their folders
+    sweep/slurm_queue.py            what `squeue` says of them
+    sweep/ray.py                    the jobs on a Ray cluster
+
+    analysis/                       runs and sweeps as they stand on the disk: tables, figures, sentences, a page
+    analysis/__main__.py            `python -m quickdraw.analysis`: list, show, sweep, compare
+    analysis/commands.py            the answers of list and sweep
+    analysis/run_commands.py        the answers of show and compare
+    analysis/terminal.py            how an answer is printed: tables, plain text into a pipe, JSON
+    analysis/tables.py              tables for the terminal, and the ranking that a sweep ends with
+    analysis/page.py                report.html
+    analysis/sentences.py           what the tables say, in words: which setting leads, and whether that may be chance
+    analysis/ranking.py             ranks a sweep: settings that differ only in their seed are one row, with its spread
+    analysis/effects.py             how much of the spread of the scores each setting explains
+    analysis/figures.py             a sweep as figures: ranking, learning curves, time
+    analysis/setting_figures.py     what each setting did, as figures
+    analysis/frames.py              a sweep as pandas frames
+    analysis/folders.py             finds runs and sweeps by a name, or the newest
+    analysis/comparison.py          two runs on the same test drawings: McNemar's test
+    analysis/disagreement.py        where two runs disagree, as frames and figures
+    analysis/drawings.py            the drawings that a run was tested on, found again
+    analysis/journal.py             the trials of a search, read from its journal without Optuna
+    analysis/search.py              a search as frames and figures
+    analysis/importance.py          how much each searched setting matters: fANOVA
+
+    run/                            one run: for each file of its folder a file here
+    run/folder.py                   status.json and the lock: who may write, how the run stands, how it ended
+    run/checkpoint.py               checkpoint/: written, checked, the newest two kept
+    run/tracking.py                 tensorboard/ and metrics.csv
+    run/charts.py                   the figures in TensorBoard: confusion, calibration, mistakes, first-layer filters
+    run/weights.py                  weights/: the .pth and the .json beside it, written and read
+    run/results.py                  result.json, and the content of the weights' .json
+    run/provenance.py               provenance.json: commit, command, versions, machine, sha256 of the data; `rerun`
+    run/listing.py                  the runs of a folder read again; writes summary.csv
+
+    explore/                        what EDA.ipynb uses
+    explore/gallery.py              figures of data: counts, ink, sheets of drawings
+    explore/drawings.py             ink, brightness, mean drawings, nearly identical ones
+    explore/label_errors.py         drawings that are probably not what their label says
+    explore/overfitting.py          the curves of a training, and what it learnt by heart
+
+    engine.py                       the loop: train, test, predict
+
+    model/                          a file a network, named by conf/model/
+    model/convnet.py                the course's ConvNet
+    model/mlp.py                    one hidden layer
+    model/small_resnet.py           a small residual network, for many classes
+    model/resnet18.py               torchvision's ResNet-18, for small drawings
+    model/layers.py                 dropout that resumes exactly, a memory layout that is fast
+
+    data/                           a file a data set, named by conf/data/; and what all of them use
+    data/bitmaps.py                 official bitmaps: .npy headers read and checked, mapped, split
+    data/strokes.py                 strokes, rendered at the first start
+    data/synthetic.py               drawings made by a small program
+    data/batches.py                 a split served in batches
+    data/resident.py                the same from a GPU's memory
+    data/augment.py                 shifts, turns and scalings of a training batch
+    data/split.py                   which drawing is in train, val or test; identical drawings kept together
+    data/fingerprint.py             the sha256 of a data file, computed once
+    data/names.py                   how classes and their files are spelt
+    data/doodles.py                 the program that draws the synthetic classes
+    data/pen.py                     its hand: curves with a wobble
+    data/image_file.py              any picture brought to the geometry of the bitmaps
+    data/download.py                `python -m quickdraw.data.download`
+    data/fetch/                     files over HTTP
+    data/fetch/official.py          what was published: classes, sizes, MD5
+    data/fetch/plan.py              what is missing, from where, and whether there is room
+    data/fetch/transfer.py          tries until a file is whole
+    data/fetch/web.py               one request
+    data/fetch/partial.py           the bytes so far
+    data/fetch/bars.py              what is seen of it
+    data/rendering/                 strokes into bitmaps
+    data/rendering/stroke_files.py  .ndjson and .npz, read in pieces
+    data/rendering/pickled.py       arrays out of a pickle that is never unpickled
+    data/rendering/rasterise.py     the official recipe
+    data/rendering/render.py        whole files, on all cores, surviving a kill
+    data/rendering/workers.py       the processes that do it
+
+    Leaves, which import only one another:
+    settings.py                     every key's type and range; the nearest real key; what makes two runs the same
+    metrics.py                      the names of the scores, and which way each is better
+    per_example.py                  accuracy, loss, rank, confidence of each drawing
+    predictions.py                  those of a split, and the scores that follow
+    schedule.py                     the learning rate over training
+    state.py                        where a training stands: what a checkpoint holds
+    seeding.py                      random numbers from (seed, epoch, step)
+    progress.py                     the bar, and a line an epoch
+    plotting.py                     the style of all figures, and sheets of drawings
+    files.py                        writes every file: whole or absent
+    errors.py                       errors that the user can fix, each printed as one line
+    signals.py                      Ctrl-C, SIGTERM, SIGUSR2
+    hardware.py                     device, threads, precision: what `auto` becomes, and what is recorded
+    vision.py                       torchvision imported beside a torch it was not built for
+    compiler.py                     keeps torch from importing its compiler
 
 Contracts:
 
 - Whatever is random is a function of (seed, epoch, step) or of data.split_seed (`seeding`), so a checkpoint holds no
   generator state and a resumed run ends with the same bits.
-- Every file is whole or absent (`files`); logs alone grow.
-- What the user can mend is a QuickdrawError (`errors`), told in one line.
-- No class sees the configuration: its keys are their arguments. `run.py` and `hydra_plugins/` alone know Hydra.
-- Imports run one way: run.py, engine, leaves. Nothing heavy is imported before it is needed.
+- Every file is whole or absent (`files`); only logs grow.
+- What the user can fix is a QuickdrawError (`errors`), printed as one line.
+- No class sees the configuration: its keys are their arguments.
+- Nothing heavy is imported before it is needed.
 """
