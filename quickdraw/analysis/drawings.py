@@ -30,14 +30,16 @@ def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:
     found = [places.get(known["fingerprints"][name]) for name in known["classes"]]
     missing = [name for name, path in zip(known["classes"], found, strict=True) if path is None]
     if missing:
-        some = ", ".join([*missing[:3], *(["..."] if len(missing) > 3 else [])])
+        some = ", ".join(missing[:3])
+        if len(missing) > 3:
+            some += ", ..."
         raise DataError(
             f"the drawings ({some}) are not where the run found them, or have changed; run from the folder where it ran"
         )
     limit = run.settings.get("data.limit_per_class")
-    files = [open_drawings(path) for path in found if path]
-    if isinstance(limit, int):
-        files = [file[:limit] for file in files]
+    if not isinstance(limit, int):
+        limit = None
+    files = [open_drawings(path)[:limit] for path in found if path]
     starts = np.cumsum([0, *map(len, files)])
     rows = index - starts[label]
     total = known.get("drawings", {}).get("total", starts[-1])
