@@ -40,7 +40,7 @@ def column(runs: Sequence[Run], key: str) -> Column:
     """
     texts = [run.display(key) for run in runs]
     values = [run.settings.get(key) for run in runs]
-    if not all(is_number(value) for value in values):
+    if not all(map(is_number, values)):
         return coded(texts, list(dict.fromkeys(texts)))
     numbers = np.array(values, dtype=float)
     if len({*texts}) > MOST_VALUES and key != "seed" and np.isfinite(numbers).all():
@@ -51,7 +51,7 @@ def column(runs: Sequence[Run], key: str) -> Column:
 
 def coded(texts: Sequence[str], values: list[str]) -> Column:
     """The column of texts that are all among some values."""
-    places = {value: number for number, value in enumerate(values)}
+    places = dict(zip(values, range(len(values)), strict=True))
     return Column(values, np.array([places[text] for text in texts], dtype=np.int64))
 
 
@@ -61,7 +61,9 @@ def cut(numbers: np.ndarray) -> Column:
     names: list[str] = []
     for number, (low, high) in enumerate(pairwise(edges), 1):
         name = f"{low:.3g}..{high:.3g}"
-        names.append(f"{name} ({number})" if name in names else name)
+        if name in names:  # no two values may have the same name
+            name = f"{name} ({number})"
+        names.append(name)
     codes = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(names) - 1)
     return Column(names, codes)
 

@@ -1,6 +1,7 @@
 """What `python -m quickdraw.analysis` answers of many runs: tables and sentences, and the same as plain data."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import Table, report_parts
 from quickdraw.analysis.terminal import Answer
 from quickdraw.errors import RunError
-from quickdraw.run.listing import SCORES, Run, named, write_summary
-from quickdraw.settings import nearest, shown
+from quickdraw.run.listing import SCORES, Run, display, last_part, named, write_summary
+from quickdraw.settings import nearest
 
 FIRST_KEYS = ("started", "exp_name", "state", "seconds", "folder")
 HIGHEST_FIRST = ("started", "samples_per_s")  # and every accuracy
@@ -38,7 +39,7 @@ def list_runs(outputs: Path, exp_name: str, sort: str, reverse: bool) -> Answer:
         values = [list_cell(run, key, getters[key](run)) for key in columns]
         rows.append([started, run.settings.get("exp_name", ""), run.state, names[run.folder], *values, str(run.folder)])
     header = ["started", "exp_name", "state", "setting", *columns, "folder"]
-    return Answer([Table(header, rows)], [as_dict(run) for run in ordered])
+    return Answer([Table(header, rows)], list(map(as_dict, ordered)))
 
 
 def experiment_names(runs: Sequence[Run]) -> dict[Path, str]:
@@ -54,9 +55,11 @@ def experiment_names(runs: Sequence[Run]) -> dict[Path, str]:
 
 def ordered_by(runs: Sequence[Run], value_of: Callable[[Run], Any], descending: bool) -> list[Run]:
     """The runs by a value; those without it come last."""
-    present = [run for run in runs if value_of(run) not in (None, "")]
-    absent = [run for run in runs if value_of(run) in (None, "")]
-    return [*sorted(present, key=lambda run: order(value_of(run)), reverse=descending), *absent]
+    groups: dict[bool, list[Run]] = {True: [], False: []}
+    for run in runs:
+        groups[value_of(run) not in (None, "")].append(run)
+    known = sorted(groups[True], key=lambda run: order(value_of(run)), reverse=descending)
+    return known + groups[False]
 
 
 def highest_first(key: str) -> bool:
@@ -70,23 +73,31 @@ def list_cell(run: Run, key: str, value: Any) -> Any:
         return None
     if key == "seconds":
         return round(value)
-    return value if key in run.result else typed(value)
+    if key in run.result:
+        return value
+    return typed(value)
 
 
 def sort_keys(runs: Sequence[Run]) -> dict[str, Callable[[Run], Any]]:
     """What runs can be sorted by: each name, and how a run's value is found. A setting's last part will do."""
     getters: dict[str, Callable[[Run], Any]] = {}
-    for full in dict.fromkeys(key for run in runs for key in run.settings):
-        getters.setdefault(full, setting_getter(full))
-        getters.setdefault(full.split(".")[-1], setting_getter(full))
-    for metric in dict.fromkeys([*SCORES, *(key for run in runs for key in run.result)]):
-        getters[metric] = result_getter(metric)
-    return getters | {
-        "started": lambda run: run.started,
-        "state": lambda run: run.state,
-        "folder": lambda run: str(run.folder),
-        "seconds": result_getter("total_s"),
-    }
+    for run in runs:
+        for full in run.settings:
+            getters.setdefault(full, setting_getter(full))
+            getters.setdefault(last_part(full), setting_getter(full))
+    results: dict[str, Callable[[Run], Any]] = {}
+    for metric in chain(SCORES, *(run.result for run in runs)):
+        results[metric] = result_getter(metric)
+    return (
+        getters
+        | results
+        | {
+            "started": lambda run: run.started,
+            "state": lambda run: run.state,
+            "folder": lambda run: str(run.folder),
+            "seconds": result_getter("total_s"),
+        }
+    )
 
 
 def setting_getter(key: str) -> Callable[[Run], Any]:
@@ -116,12 +127,17 @@ def show_sweep(name: str, outputs: Path = OUTPUTS) -> Answer:
     data = {
         "folder": str(sweep.folder),
         "monitor": sweep.metric,
-        "ranking": [{key: row[key] for key in RANKING_KEYS} for row in ranking_rows(sweep)],
+        "ranking": list(map(ranking_dict, ranking_rows(sweep))),
         "verdict": sweep.verdict(),
-        "runs": [as_dict(run) for run in sweep.runs],
-        "report": str(page) if page else None,
+        "runs": list(map(as_dict, sweep.runs)),
+        "report": page and str(page),
     }
     return Answer([*report_parts(sweep), written], data)
+
+
+def ranking_dict(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the ranking as plain data."""
+    return {key: row[key] for key in RANKING_KEYS}
 
 
 def as_dict(run: Run) -> dict[str, Any]:
@@ -140,4 +156,4 @@ def typed(value: Any) -> str:
     """A setting as it is typed: text without quotes, a list of classes in full."""
     if isinstance(value, list):
         return f"[{','.join(map(typed, value))}]"
-    return value if isinstance(value, str) else shown(value)
+    return display(value)

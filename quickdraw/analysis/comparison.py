@@ -33,8 +33,8 @@ class Comparison:
     def names(self) -> tuple[str, str]:
         """The settings of each that differ, or otherwise its folder's name."""
         names = named(self.runs)
-        first, second = (names[run.folder] or run.folder.name for run in self.runs)
-        return first, second
+        a, b = self.runs
+        return names[a.folder] or a.folder.name, names[b.folder] or b.folder.name
 
     @property
     def settings(self) -> dict[str, tuple[str, str]]:
@@ -45,12 +45,12 @@ class Comparison:
     @property
     def metrics(self) -> dict[str, tuple[float, float]]:
         """Every number that both results have: validation first, then the test split, then time and size."""
-        a, b = (run.result for run in self.runs)
+        a, b = self.runs[0].result, self.runs[1].result
         numbers = [key for key in a if is_number(a[key]) and is_number(b.get(key))]
-        validation = [key for key in numbers if key.startswith("val_")]
-        test = [key for key in numbers if key.startswith("test_")]
+        scores = [key for key in numbers if key.startswith(("val_", "test_"))]
+        scores.sort(key=lambda key: key.startswith("test_"))  # the order within each group stays
         times = [key for key in TIMES if key in numbers]
-        return {key: (a[key], b[key]) for key in (*validation, *test, *times)}
+        return {key: (a[key], b[key]) for key in (*scores, *times)}
 
     @property
     def only_a(self) -> np.ndarray:
@@ -117,7 +117,9 @@ class Comparison:
                 f"{better} is better than {worse} by {difference:.4f} of the {count:,} test drawings {evidence}: "
                 "significant on this test split (McNemar); whether the setting is better needs more seeds."
             )
-        lead = f"{better} leads {worse} by {difference:.4f}" if a != b else "A and B are right equally often"
+        lead = f"{better} leads {worse} by {difference:.4f}"
+        if a == b:
+            lead = "A and B are right equally often"
         return f"{lead} {evidence}: the two cannot be distinguished on these {count:,} test drawings."
 
 
@@ -126,7 +128,7 @@ def compare(a: Run, b: Run) -> Comparison:
     for run in (a, b):
         if not run.result:
             raise RunError(f"{run.folder}: expected a completed run, got one that is {state_text(run)}")
-    ours, theirs = (read_predictions(run.folder / "predictions.npz") for run in (a, b))
+    ours, theirs = read_predictions(a.folder / "predictions.npz"), read_predictions(b.folder / "predictions.npz")
     known, other = description(a), description(b)
     difference = described_difference(known, other)
     same = np.array_equal(ours.index, theirs.index) and np.array_equal(ours.label, theirs.label)
@@ -134,8 +136,9 @@ def compare(a: Run, b: Run) -> Comparison:
         difference = f"{len(ours.index):,} and {len(theirs.index):,} drawings, not the same ones"
     if difference:
         keys = [key for key in varied([a, b]) if key.startswith("data.")]
-        hint = f"; make these settings equal: {', '.join(keys)}" if keys else ""
-        raise RunError(f"{a.folder} and {b.folder}: their test splits differ: {difference}{hint}")
+        if keys:
+            difference += f"; make these settings equal: {', '.join(keys)}"
+        raise RunError(f"{a.folder} and {b.folder}: their test splits differ: {difference}")
     return Comparison((a, b), ours, theirs, known["classes"])
 
 
@@ -146,8 +149,10 @@ def described_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
     files = [name for name in a["classes"] if a["fingerprints"][name] != b["fingerprints"].get(name)]
     if not files:
         return ""
-    others = " and others" if len(files) > 5 else ""
-    return f"the drawings of {', '.join(files[:5])}{others} are other files"
+    names = ", ".join(files[:5])
+    if len(files) > 5:
+        names += " and others"
+    return f"the drawings of {names} are other files"
 
 
 def description(run: Run) -> dict[str, Any]:

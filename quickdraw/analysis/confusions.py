@@ -13,16 +13,12 @@ def class_rows(predictions: Predictions, classes: Sequence[str]) -> list[dict[st
     counts, accuracy = predictions.confusion(len(classes)), predictions.class_accuracy(len(classes))
     rows = []
     for label in np.argsort(accuracy, kind="stable").tolist():
+        row = {"class": classes[label], "drawings": int(counts[label].sum()), "accuracy": float(accuracy[label])}
         taken = commonest_error(counts[label], label)
-        rows.append(
-            {
-                "class": classes[label],
-                "drawings": int(counts[label].sum()),
-                "accuracy": float(accuracy[label]),
-                "mostly taken for": "" if taken is None else classes[taken],
-                "times": None if taken is None else int(counts[label][taken]),
-            }
-        )
+        error: dict[str, Any] = {"mostly taken for": "", "times": None}
+        if taken is not None:
+            error = {"mostly taken for": classes[taken], "times": int(counts[label][taken])}
+        rows.append(row | error)
     return rows
 
 
@@ -33,7 +29,9 @@ def commonest_error(counts: np.ndarray, label: int) -> int | None:
     """
     errors = counts.copy()
     errors[label] = 0
-    return int(errors.argmax()) if errors.any() else None
+    if not errors.any():
+        return None
+    return int(errors.argmax())
 
 
 def confusions(predictions: Predictions, classes: Sequence[str]) -> list[dict[str, Any]]:

@@ -31,15 +31,16 @@ def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:
     found = [places.get(known["fingerprints"][name]) for name in known["classes"]]
     missing = [name for name, path in zip(known["classes"], found, strict=True) if path is None]
     if missing:
-        some = ", ".join([*missing[:3], *(["..."] if len(missing) > 3 else [])])
+        some = ", ".join(missing[:3])
+        if len(missing) > 3:
+            some += ", ..."
         raise DataError(
             f"the drawings ({some}) are not where the run found them, or have changed; run from the folder where it ran"
         )
     limit = run.settings.get("data.limit_per_class")
-    files = [open_class_file(path) for path in found if path]
-    if isinstance(limit, int):
-        files = [file[:limit] for file in files]
-    drawings = Drawings(files)
+    if not isinstance(limit, int):
+        limit = None
+    drawings = Drawings([open_class_file(path)[:limit] for path in found if path])
     total = known.get("drawings", {}).get("total", len(drawings))
     if total != len(drawings) or not np.array_equal(drawings.labels(index), label):
         raise DataError(f"the files hold {len(drawings):,} drawings, and the run saw {total:,}")

@@ -84,40 +84,39 @@ def effects(
     varying = {name: column for name, column in columns.items() if column.varies}
     found = []
     for name, column in varying.items():
-        others = [other for each, other in varying.items() if each != name]
+        others = [other for other in varying.values() if other is not column]
         share, p = explained(scores, others, column)
         own = [value for value in values if value.setting == name and not math.isnan(value.mean)]
         own.sort(key=lambda value: value.mean, reverse=not lower_is_better)
         best, worst = own[0], own[-1]
         found.append(Effect(name, share, p, abs(best.mean - worst.mean), best.value, worst.value))
-    return sorted(found, key=lambda effect: (math.isnan(effect.share), -known(effect.share), -effect.difference))
+    return sorted(found, key=place)
 
 
-def known(value: float) -> float:
-    """A number that sorts: 0 for nan."""
-    return 0.0 if math.isnan(value) else value
+def place(effect: Effect) -> tuple[bool, float, float]:
+    """What effects are sorted by: those without a share come last."""
+    if math.isnan(effect.share):
+        return True, 0.0, -effect.difference
+    return False, -effect.share, -effect.difference
 
 
-def interaction(columns: Mapping[str, Column], scores: np.ndarray, first: str, second: str) -> Interaction:
+def interaction(settings: Mapping[str, Column], scores: np.ndarray, first: str, second: str) -> Interaction:
     """Two settings together, by the scores [N] of completed runs."""
-    a, b = columns[first], columns[second]
-    means = np.full((len(a.values), len(b.values)), np.nan)
-    for row, column in {*zip(a.codes.tolist(), b.codes.tolist(), strict=True)}:
-        means[row, column] = scores[(a.codes == row) & (b.codes == column)].mean()
-    rows, places = np.unique(a.codes), np.unique(b.codes)  # the values that a completed run has
+    a, b = settings[first], settings[second]
+    pairs = list(zip(a.codes.tolist(), b.codes.tolist(), strict=True))
 
-    varying = [column for column in columns.values() if column.varies]
-    pairs = [f"{x}\n{y}" for x, y in zip(a.codes.tolist(), b.codes.tolist(), strict=True)]
-    share, p = explained(scores, varying, coded(pairs, sorted({*pairs})))
-    return Interaction(
-        first,
-        second,
-        [a.values[row] for row in rows],
-        [b.values[place] for place in places],
-        means[np.ix_(rows, places)],
-        share,
-        p,
-    )
+    # The mean of each pair, and the values that a completed run has.
+    means = np.full((len(a.values), len(b.values)), np.nan)
+    for row, column in {*pairs}:
+        means[row, column] = scores[(a.codes == row) & (b.codes == column)].mean()
+    rows, columns = np.unique(a.codes), np.unique(b.codes)
+
+    # What a value for each pair explains beyond all settings.
+    names = list(map(str, pairs))
+    varying = [setting for setting in settings.values() if setting.varies]
+    share, p = explained(scores, varying, coded(names, sorted({*names})))
+    row_names, column_names = np.array(a.values)[rows].tolist(), np.array(b.values)[columns].tolist()
+    return Interaction(first, second, row_names, column_names, means[np.ix_(rows, columns)], share, p)
 
 
 def explained(y: np.ndarray, others: Sequence[Column], own: Column) -> tuple[float, float]:
@@ -127,9 +126,9 @@ def explained(y: np.ndarray, others: Sequence[Column], own: Column) -> tuple[flo
     """
     from scipy.special import fdtrc
 
-    total = float(((y - y.mean()) ** 2).sum()) if len(y) else 0.0
-    if not total:
+    if not len(y) or (y == y[0]).all():
         return math.nan, math.nan
+    total = float(((y - y.mean()) ** 2).sum())
     without, rank_without = residual(y, others)
     error, rank = residual(y, [*others, own])
     gained, left = rank - rank_without, len(y) - rank

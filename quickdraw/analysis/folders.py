@@ -50,8 +50,9 @@ def find_run(name: str, outputs: Path = OUTPUTS) -> Run:
     # What was meant instead.
     if found:
         some = ", ".join(map(str, found[:3]))
-        more = ", ..." if len(found) > 3 else ""
-        raise RunError(f"{name}: {len(found)} runs begin like this ({some}{more})")
+        if len(found) > 3:
+            some += ", ..."
+        raise RunError(f"{name}: {len(found)} runs begin like this ({some})")
     jobs = read_runs(Path(name))
     if jobs:
         raise RunError(f"{name}: expected a run's folder, got one with {len(jobs)} of them, such as {jobs[0].folder}")
@@ -68,8 +69,8 @@ def find_sweep(name: Path | str | None = None, outputs: Path = OUTPUTS) -> Sweep
             if any(place.glob("*/status.json")):
                 return read_sweep(place)
         raise RunError(f"{name}: expected a sweep's folder, with one folder a job; there is no job in it")
-    active = {status: status.stat().st_mtime for status in (outputs / "multirun").glob("*/*/status.json")}
+    active = list((outputs / "multirun").glob("*/*/status.json"))
     if not active:
         raise RunError(f"{outputs / 'multirun'}: there is no sweep yet; run one: python run.py -m dropout_rate=0.3,0.5")
-    newest = max(active, key=lambda status: active[status])
+    newest = max(active, key=lambda status: status.stat().st_mtime)
     return read_sweep(newest.parents[1])

@@ -39,13 +39,13 @@ def failure_frame(sweep: Sweep) -> pd.DataFrame:
 def value_frame(sweep: Sweep) -> pd.DataFrame:
     """One row for each value of each setting that varies: the mean score of its runs, with a 95 % interval."""
     columns = ["setting", "value", "runs", "mean", "low", "high", "diverged"]
-    frame = pd.DataFrame([asdict(value) for value in sweep.values], columns=columns)
+    frame = pd.DataFrame(map(asdict, sweep.values), columns=columns)
     return frame.rename(columns={"mean": sweep.metric})
 
 
 def effect_frame(sweep: Sweep) -> pd.DataFrame:
     """One row for each setting that varies, what explains most first, the seed among them."""
-    return pd.DataFrame([asdict(effect) for effect in sweep.effects], columns=list(Effect.__dataclass_fields__))
+    return pd.DataFrame(map(asdict, sweep.effects), columns=list(Effect.__dataclass_fields__))
 
 
 def interaction_frame(interaction: Interaction) -> pd.DataFrame:

@@ -46,7 +46,9 @@ class TrialRecord:
         """The final score, or what a trial that was pruned had reached."""
         if self.value is not None and math.isfinite(self.value):
             return self.value
-        return self.curve[max(self.curve)] if self.curve and self.final_state == "pruned" else None
+        if self.curve and self.final_state == "pruned":
+            return self.curve[max(self.curve)]
+        return None
 
 
 @dataclass
@@ -72,7 +74,7 @@ class SearchRecord:
     @property
     def names(self) -> dict[str, str]:
         """The settings by the last part of their names, where no other one ends the same."""
-        return short_names({key: key for key in self.kinds})
+        return short_names(dict(zip(self.keys, self.keys, strict=True)))
 
     def best_so_far(self) -> list[tuple[int, float]]:
         """The best score of the completed trials after each of them, with its trial's number."""
@@ -80,8 +82,8 @@ class SearchRecord:
         best: list[tuple[int, float]] = []
         for trial in self.trials:
             if trial.final_state == "completed" and trial.value is not None:
-                value = better(best[-1][1], trial.value) if best else trial.value
-                best.append((trial.number, value))
+                scores = [score for _, score in best[-1:]]
+                best.append((trial.number, better([*scores, trial.value])))
         return best
 
     def ranked(self) -> list[TrialRecord]:
@@ -95,15 +97,17 @@ class SearchRecord:
     def _place(self, trial: TrialRecord) -> tuple[int, int, float, int]:
         """What trials are sorted by, the best first."""
         group = {"completed": 0, "pruned": 1}.get(trial.final_state, 2)
-        epochs = max(trial.curve, default=0) if group == 1 else 0
-        if trial.last is None:
-            return group, -epochs, math.inf, trial.number
-        return group, -epochs, -trial.last if self.maximise else trial.last, trial.number
+        epochs, loss = 0, math.inf
+        if group == 1:
+            epochs = max(trial.curve, default=0)
+        if trial.last is not None:
+            loss = -trial.last if self.maximise else trial.last
+        return group, -epochs, loss, trial.number
 
     def best(self) -> TrialRecord | None:
         """The best completed trial, if there is one."""
-        ranked = self.ranked()
-        return ranked[0] if ranked and ranked[0].final_state == "completed" else None
+        completed = [trial for trial in self.ranked() if trial.final_state == "completed"]
+        return next(iter(completed), None)
 
 
 def read_search(folder: Path) -> SearchRecord | None:
@@ -146,8 +150,9 @@ def apply(search: SearchRecord, operation: Mapping[str, Any]) -> None:
     elif code == TRIAL_ATTRIBUTE:
         trial.facts |= operation["user_attr"]
     elif code == STATE:
-        values = operation["values"]
-        trial.state, trial.value = STATES[operation["state"]], float(values[0]) if values else None
+        state, values = STATES[operation["state"]], operation["values"]
+        value = float(values[0]) if values else None
+        trial.state, trial.value = state, value
         trial.ended = seconds(operation.get("datetime_complete"))
 
 
@@ -155,7 +160,9 @@ def external(kind: Mapping[str, Any], value: float) -> Any:
     """A setting's value, from the number that stands for it."""
     if "choices" in kind["attributes"]:
         return kind["attributes"]["choices"][int(value)]
-    return int(value) if kind["name"].startswith("Int") else float(value)
+    if kind["name"].startswith("Int"):
+        return int(value)
+    return float(value)
 
 
 def seconds(time: str | None) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from quickdraw.analysis.rows import failure_rows
 from quickdraw.analysis.sweep import Sweep, read_sweep
 from quickdraw.errors import QuickdrawError
 from quickdraw.files import atomic_write
@@ -105,7 +106,8 @@ def searched(sweep: Sweep) -> Iterator[str]:
 
     parts = ", ".join(f"{search.names[key]} {100 * part:.0f} %" for key, part in importance(search).items())
     yield heading("Search") + image(figures.history_figure(search), "the score of each trial, and the best so far")
-    yield paragraph(f"Importance of the settings (fANOVA): {parts}." if parts else "")
+    if parts:
+        yield paragraph(f"Importance of the settings (fANOVA): {parts}.")
     yield image(figures.trials_figure(search), "each trial as a line from its settings to its score")
 
 
@@ -135,7 +137,7 @@ def disagreement(sweep: Sweep) -> Iterator[str]:
 
 def failures(sweep: Sweep) -> Iterator[str]:
     """Yield the runs that were not completed, with the causes."""
-    if any(run.incomplete for run in sweep.runs):
+    if failure_rows(sweep):
         from quickdraw.analysis.frames import failure_frame
 
         yield heading("Not completed") + table(failure_frame(sweep))
@@ -146,8 +148,10 @@ def jobs(sweep: Sweep) -> Iterator[str]:
     from quickdraw.analysis.frames import run_frame
 
     count = len(sweep.runs)
-    more = f" (the first {MOST_ROWS} of {count}; summary.csv has all)" if count > MOST_ROWS else ""
-    yield heading(f"All runs{more}") + table(run_frame(sweep))
+    title = "All runs"
+    if count > MOST_ROWS:
+        title += f" (the first {MOST_ROWS} of {count}; summary.csv has all)"
+    yield heading(title) + table(run_frame(sweep))
 
 
 def heading(text: str) -> str:
@@ -161,13 +165,19 @@ def paragraph(text: str, kind: str = "") -> str:
 
 def table(frame: Any) -> str:
     """A pandas frame as a table, every cell escaped, numbers to the right."""
-    kinds = ["number" if getattr(dtype, "kind", "") in ("i", "u", "f") else "" for dtype in frame.dtypes]
-    head = "".join(element("th", str(name), kind) for name, kind in zip(frame.columns, kinds, strict=True))
-    lines = [f"<tr>{head}</tr>"]
+    kinds = list(map(column_kind, frame.dtypes))
+    text = '<div class="table"><table>\n<tr>'
+    for name, kind in zip(frame.columns, kinds, strict=True):
+        text += element("th", str(name), kind)
+    text += "</tr>\n"
     for row in frame[:MOST_ROWS].itertuples(index=False, name=None):
-        cells = map(cell, row, kinds)
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return '<div class="table"><table>\n' + "\n".join(lines) + "\n</table></div>\n"
+        text += f"<tr>{''.join(map(cell, row, kinds))}</tr>\n"
+    return text + "</table></div>\n"
+
+
+def column_kind(dtype: Any) -> str:
+    """The kind of a column's cells: numbers are aligned to the right."""
+    return "number" if getattr(dtype, "kind", "") in ("i", "u", "f") else ""
 
 
 def cell(value: Any, kind: str) -> str:
@@ -186,9 +196,9 @@ def element(tag: str, text: str, kind: str) -> str:
 
 def cell_text(value: Any) -> str:
     """A value as a cell shows it: four digits after the point, a dash for what is not known."""
-    if isinstance(value, float):
-        return "–" if math.isnan(value) else f"{value:.4f}"
-    return "–" if value is None or str(value) == "<NA>" else str(value)
+    if value is None or str(value) == "<NA>" or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def image(made: Any, what: str) -> str:

@@ -72,8 +72,7 @@ def rank(runs: Sequence[Run], keys: Mapping[str, str]) -> list[Setting]:
     for run in runs:
         if run.score is not None or run.state == "diverged":
             groups.setdefault(setting_text(run, keys), []).append(run)
-    settings = [Setting(name, group) for name, group in groups.items()]
-    return sorted(settings, key=place)
+    return sorted(map(Setting, groups.keys(), groups.values()), key=place)
 
 
 def place(setting: Setting) -> tuple[float, float]:
@@ -124,12 +123,16 @@ def verdict(settings: Sequence[Setting]) -> str:
 
 def mean(values: Sequence[float]) -> float:
     """Mean; nan of no values."""
-    return fmean(values) if values else math.nan
+    if not values:
+        return math.nan
+    return fmean(values)
 
 
 def deviation(values: Sequence[float]) -> float:
     """Standard deviation; nan for fewer than two values."""
-    return stdev(values) if len(values) > 1 else math.nan
+    if len(values) < 2:
+        return math.nan
+    return stdev(values)
 
 
 def half_width(values: Sequence[float]) -> float:

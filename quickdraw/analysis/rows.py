@@ -14,6 +14,7 @@ def ranking_rows(sweep: Sweep) -> list[dict[str, Any]]:
     rows = []
     for rank, setting in enumerate(sweep.settings, 1):
         mean = sweep.measured(setting.mean)
+        scores = list(map(sweep.measured, setting.scores.values()))
         rows.append(
             {
                 "rank": rank,
@@ -24,7 +25,7 @@ def ranking_rows(sweep: Sweep) -> list[dict[str, Any]]:
                 "half_width": setting.half_width,
                 "low": mean - setting.half_width,
                 "high": mean + setting.half_width,
-                "scores": {str(seed): sweep.measured(score) for seed, score in setting.scores.items()},
+                "scores": dict(zip(map(str, setting.scores), scores, strict=True)),
                 "test_accuracy": setting.test_accuracy(),
                 "train_s": setting.result_mean("train_s"),
                 "diverged": setting.diverged,

@@ -65,7 +65,10 @@ def epoch_table(run: Run, epochs: list[dict[str, float]]) -> Table:
     rows = []
     for place, epoch in enumerate(epochs):
         if place in places or epoch.get("epoch") == run.result.get("best_epoch"):
-            rows.append([f"{epoch[key]:.3g}" if key == "lr" else epoch[key] for key in columns])
+            row: dict[str, Any] = {key: epoch[key] for key in columns}
+            if "lr" in row:
+                row["lr"] = f"{row['lr']:.3g}"
+            rows.append(list(row.values()))
     return Table(columns, rows)
 
 
@@ -88,11 +91,12 @@ def compare_runs(first: str, second: str, outputs: Path) -> Answer:
     """What differs between two runs, and whether one is better on their common test split."""
     compared = compare(find_run(first, outputs), find_run(second, outputs))
     classes, verdict = compared.class_rows(), compared.verdict()
-    settings = [[key, *pair] for key, pair in compared.settings.items()]
-    parts: list[Table | str] = [
-        legend(compared),
-        Table(["setting", "A", "B"], settings) if settings else "Their settings are the same.",
-        Table(["metric", "A", "B", "B - A"], [[key, a, b, b - a] for key, (a, b) in compared.metrics.items()]),
+    metrics = {key: {"a": a, "b": b, "difference": b - a} for key, (a, b) in compared.metrics.items()}
+    parts: list[Table | str] = [legend(compared), "Their settings are the same."]
+    if compared.settings:
+        parts[-1] = Table(["setting", "A", "B"], [[key, *pair] for key, pair in compared.settings.items()])
+    parts += [
+        Table(["metric", "A", "B", "B - A"], [[key, *row.values()] for key, row in metrics.items()]),
         difference_table(classes),
     ]
     counts = right_counts(compared)
@@ -105,7 +109,7 @@ def compare_runs(first: str, second: str, outputs: Path) -> Answer:
         "a": as_dict(compared.runs[0]),
         "b": as_dict(compared.runs[1]),
         "settings": {key: {"a": a, "b": b} for key, (a, b) in compared.settings.items()},
-        "metrics": {key: {"a": a, "b": b, "difference": b - a} for key, (a, b) in compared.metrics.items()},
+        "metrics": metrics,
         "classes": classes,
         **counts,
         "difference": compared.difference,
@@ -120,8 +124,10 @@ def legend(compared: Comparison) -> str:
     """Which run is A and which is B."""
     lines = []
     for letter, run, name in zip("AB", compared.runs, compared.names, strict=True):
-        more = f"  ({name})" if name != run.folder.name else ""
-        lines.append(f"{letter}  {run.folder}{more}")
+        line = f"{letter}  {run.folder}"
+        if name != run.folder.name:
+            line += f"  ({name})"
+        lines.append(line)
     return "\n".join(lines)
 
 

@@ -47,8 +47,8 @@ def interaction_in_words(interaction: "Interaction | None", lower_is_better: boo
 
     if math.isnan(share):
         return f"{text} Without more seeds that cannot be separated from luck."
-    chance = "" if p < SURE else ", which may be chance"
-    return f"{text} Together they explain {percent(share)} beyond the sum of each ({p_text(p)}){chance}."
+    text += f" Together they explain {percent(share)} beyond the sum of each ({p_text(p)})"
+    return f"{text}." if p < SURE else f"{text}, which may be chance."
 
 
 def best_rows(interaction: "Interaction", lower_is_better: bool) -> dict[str, str]:

@@ -4,7 +4,6 @@ Every table, figure and sentence takes a `Sweep`. Nothing heavy is imported befo
 of a sweep needs neither pandas nor matplotlib, and `--help` not even numpy.
 """
 
-import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -110,7 +109,9 @@ class Sweep:
         """The score of each run as it was measured, float64 [runs]; nan for one without a result."""
         import numpy as np
 
-        return np.array([self.score(run) if run.result else math.nan for run in self.runs], dtype=float)
+        scores = np.full(len(self.runs), np.nan)
+        scores[self._has_result] = [self.score(run) for run in self.completed]
+        return scores
 
     @cached_property
     def values(self) -> "list[Value]":
@@ -123,24 +124,21 @@ class Sweep:
         return value_means(self.columns, self.scores, diverged)
 
     @cached_property
-    def _completed_columns(self) -> "dict[str, Column]":
+    def _has_result(self) -> "np.ndarray":
         import numpy as np
 
-        rows = np.array([bool(run.result) for run in self.runs], dtype=bool)
-        return {name: column.of(rows) for name, column in self.columns.items()}
+        return np.array([bool(run.result) for run in self.runs], dtype=bool)
 
     @cached_property
-    def _completed_scores(self) -> "np.ndarray":
-        import numpy as np
-
-        return np.array([self.score(run) for run in self.completed], dtype=float)
+    def _completed_columns(self) -> "dict[str, Column]":
+        return {name: column.of(self._has_result) for name, column in self.columns.items()}
 
     @cached_property
     def effects(self) -> "list[Effect]":
         """What each setting did, what explains most of the scores' spread first; the seed is among them."""
         from quickdraw.analysis.effects import effects
 
-        return effects(self._completed_columns, self._completed_scores, self.values, self.lower_is_better)
+        return effects(self._completed_columns, self.scores[self._has_result], self.values, self.lower_is_better)
 
     @property
     def top_two(self) -> list[str]:
@@ -151,13 +149,15 @@ class Sweep:
         """What two settings did together, by the names of their columns."""
         from quickdraw.analysis.effects import interaction
 
-        return interaction(self._completed_columns, self._completed_scores, first, second)
+        return interaction(self._completed_columns, self.scores[self._has_result], first, second)
 
     @cached_property
     def top_interaction(self) -> "Interaction | None":
         """What the two settings that mattered most did together; None if there are no two."""
         names = self.top_two
-        return self.interaction(*names) if len(names) == 2 else None
+        if len(names) < 2:
+            return None
+        return self.interaction(*names)
 
     def effects_in_words(self) -> str:
         """How much of the spread each setting explains, and for which of them that may be chance."""
@@ -181,13 +181,12 @@ class Sweep:
 
         Of only one setting the two best runs; None if there are no two.
         """
-        ranked = [setting for setting in self.settings if setting.scores]
-        if not ranked:
+        ranked = [best_first(setting.runs) for setting in self.settings if setting.scores]
+        if len(ranked) == 1 and len(ranked[0]) > 1:
+            return ranked[0][0], ranked[0][1]
+        if len(ranked) < 2:
             return None
-        best = best_first(ranked[0].runs)
-        if len(ranked) == 1:
-            return (best[0], best[1]) if len(best) > 1 else None
-        others = best_first(ranked[1].runs)
+        best, others = ranked[0], ranked[1]
         for run in best:
             for other in others:
                 if run.settings.get("seed", 0) == other.settings.get("seed", 0):
@@ -198,7 +197,9 @@ class Sweep:
         """The best two on the same test drawings, None if there are no two; RunError when they cannot be compared."""
         from quickdraw.analysis.comparison import compare
 
-        return compare(*self.best_two) if self.best_two else None
+        if self.best_two is None:
+            return None
+        return compare(*self.best_two)
 
     @cached_property
     def search(self) -> SearchRecord | None:
@@ -213,4 +214,5 @@ def read_sweep(folder: Path) -> Sweep:
 
 def best_first(runs: Sequence[Run]) -> list[Run]:
     """The runs that have a score, the best first."""
-    return sorted((run for run in runs if run.score is not None), key=lambda run: -(run.score or 0.0))
+    scored = [run for run in runs if run.score is not None]
+    return sorted(scored, key=lambda run: run.score or 0.0, reverse=True)

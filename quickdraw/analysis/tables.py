@@ -81,9 +81,12 @@ def ranking_table(sweep: Sweep) -> Table:
     """The settings with mean, standard deviation and 95 % interval of the mean over their seeds."""
     rows = []
     for row in ranking_rows(sweep):
-        half_width = "-" if math.isnan(row["half_width"]) else f"± {row['half_width']:.4f}"
-        diverged = f"{row['diverged']} diverged" if row["diverged"] else ""
-        numbers = [row["seeds"], row["mean"], row["deviation"], half_width, row["test_accuracy"]]
+        interval, diverged = "-", ""
+        if row["seeds"] > 1:
+            interval = f"± {row['half_width']:.4f}"
+        if row["diverged"]:
+            diverged = f"{row['diverged']} diverged"
+        numbers = [row["seeds"], row["mean"], row["deviation"], interval, row["test_accuracy"]]
         rows.append([row["rank"], row["setting"] or SAME, *numbers, diverged])
     return Table(["rank", "setting", "seeds", sweep.metric, "deviation", "95 %", "test_accuracy", ""], rows)
 
@@ -96,15 +99,18 @@ def failure_table(sweep: Sweep) -> Table | None:
         if row["state"] != "failed" or not cause:
             cause = f"{row['state']}: {cause}"
         rows.append([row["run"], row["log"], cause])
-    return Table(["not completed", "log", "cause"], rows) if rows else None
+    if not rows:
+        return None
+    return Table(["not completed", "log", "cause"], rows)
 
 
 def report_parts(sweep: Sweep) -> list[Table | str]:
     """All that a sweep's end prints: its jobs, the ranking over seeds with its verdict, and every failure."""
-    several = any(len(setting.runs) > 1 for setting in sweep.settings)
-    ranking = ranking_table(sweep) if several else None
-    parts = [job_table(sweep), ranking, sweep.verdict(), failure_table(sweep)]
-    return [part for part in parts if part]
+    parts: list[Table | str] = [job_table(sweep)]
+    if any(len(setting.runs) > 1 for setting in sweep.settings):
+        parts.append(ranking_table(sweep))
+    parts += filter(None, [sweep.verdict(), failure_table(sweep)])
+    return parts
 
 
 def report(sweep: Sweep) -> str:

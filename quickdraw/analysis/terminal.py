@@ -44,7 +44,8 @@ def say_in_colours(parts: Sequence[Table | str]) -> None:
                 shown.width = wanted  # the terminal breaks the line, but half a folder's name would be of no use
             console.print(shown, crop=False)
         else:
-            console.print(Text(part, style="bold" if part is parts[-1] else ""), soft_wrap=True)
+            style = "bold" if part is parts[-1] else ""
+            console.print(Text(part, style), soft_wrap=True)
 
 
 def coloured(table: Table) -> Any:

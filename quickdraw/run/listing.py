@@ -57,12 +57,16 @@ class Run:
         value = self.result.get(self.monitor)
         if value is None:
             return None
-        return -float(value) if lower_is_better(self.monitor) else float(value)
+        if lower_is_better(self.monitor):
+            return -float(value)
+        return float(value)
 
     def display(self, key: str) -> str:
         """A setting as text, a class by its last name; empty if the run has no such key."""
         text = display(self.settings.get(key, ""))
-        return text.rpartition(".")[2] if key.endswith("._target_") else text
+        if key.endswith("._target_"):
+            return last_part(text)
+        return text
 
 
 def display(value: Any) -> str:
@@ -93,14 +97,16 @@ def read_runs(folder: Path) -> list[Run]:
 
 def read_epochs(folder: Path) -> list[dict[str, float]]:
     """A run's `metrics.csv`, one row an epoch, whole numbers as int; empty if there is no such table of numbers."""
-    epochs: list[dict[str, float]] = []
     try:
         with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, strict=True):
-                epochs.append({key: number(text) for key, text in row.items()})  # noqa: PERF401 (two ideas)
+            return list(map(numbers, csv.DictReader(file, strict=True)))
     except (OSError, ValueError, TypeError, csv.Error):  # TypeError: a row is longer or shorter than the header
         return []
-    return epochs
+
+
+def numbers(row: Mapping[str, str]) -> dict[str, float]:
+    """A row of `metrics.csv` as numbers."""
+    return {key: number(text) for key, text in row.items()}
 
 
 def number(text: str) -> float:
@@ -169,11 +175,13 @@ def setting_text(run: Run, keys: Mapping[str, str]) -> str:
 
 def short_names(keys: Mapping[str, str]) -> dict[str, str]:
     """The columns by the last part of their names, where no other one ends the same: `lr` for `optimizer.lr`."""
-    counts = Counter(last_part(column) for column in keys.values())
+    counts = Counter(map(last_part, keys.values()))
     names = {}
     for key, column in keys.items():
         end = last_part(column)
-        names[key] = end if counts[end] == 1 else column
+        names[key] = column
+        if counts[end] == 1:
+            names[key] = end
     return names
 
 

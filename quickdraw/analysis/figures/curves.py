@@ -1,6 +1,6 @@
 """A sweep over time, as figures: learning curves by epoch, scores by seconds of training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -56,6 +56,7 @@ def time_figure(sweep: Sweep) -> Figure | None:
     """
     frame = curve_frame(sweep, MOST_LINES)
     timed = [run for run in sweep.completed if "train_s" in run.result]
+    seconds = {run.folder: float(run.result["train_s"]) for run in timed}
     if frame.empty or not timed or sweep.metric not in frame:
         return None
     colors, names = setting_colors(sweep), sweep.setting_names
@@ -73,14 +74,14 @@ def time_figure(sweep: Sweep) -> Figure | None:
         uncoloured = sorted({*names.values()} - colors.keys())
         for setting in (*uncoloured, *colors):
             own_runs = [run for run in timed if names[run.folder] == setting]
-            seconds = [run.result["train_s"] for run in own_runs]
+            own_seconds = [seconds[run.folder] for run in own_runs]
             label = escape_math(setting) if setting in colors else None
-            final.plot(seconds, list(map(sweep.score, own_runs)), "o", color=colors.get(setting, GREY), label=label)
-        draw_front(final, sweep, [(run.result["train_s"], sweep.score(run)) for run in timed])
+            final.plot(own_seconds, list(map(sweep.score, own_runs)), "o", color=colors.get(setting, GREY), label=label)
+        draw_front(final, sweep, seconds.values(), map(sweep.score, timed))
         final.set_title("in the end (dashed: none beats these)")
         focus(final, list(map(sweep.score, timed)), vertical=True)
 
-        longest = max(frame["seconds"].max(), *(run.result["train_s"] for run in timed))
+        longest = max(frame["seconds"].max(), *seconds.values())
         for spot in axes:
             spot.set_xlabel("seconds of training")
             spot.set_xlim(0, 1.05 * longest)
@@ -89,12 +90,13 @@ def time_figure(sweep: Sweep) -> Figure | None:
     return made
 
 
-def draw_front(spot: Axes, sweep: Sweep, points: Sequence[tuple[float, float]]) -> None:
-    """Draw the step through the runs (seconds, score as it was measured) that no other one beats in both."""
-    front = pareto([(seconds, sweep.measured(score)) for seconds, score in points])
-    seconds, scores = zip(*front, strict=True)
-    measured = list(map(sweep.measured, scores))
-    spot.step(seconds, measured, where="post", color="black", linewidth=0.8, linestyle="--", zorder=0)
+def draw_front(spot: Axes, sweep: Sweep, seconds: Iterable[float], scores: Iterable[float]) -> None:
+    """Draw the step through the runs that no other one beats in both, by their seconds and measured scores."""
+    higher_is_better = map(sweep.measured, scores)
+    front = pareto(list(zip(seconds, higher_is_better, strict=True)))
+    times, values = zip(*front, strict=True)
+    measured = list(map(sweep.measured, values))
+    spot.step(times, measured, where="post", color="black", linewidth=0.8, linestyle="--", zorder=0)
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -110,5 +112,5 @@ def in_order(frame: pd.DataFrame, colors: Mapping[str, str]) -> list[tuple[str, 
     """The rows of each setting: those without a colour first, so that the others lie on top."""
     groups = {str(setting): own for setting, own in frame.groupby("setting", sort=False)}
     uncoloured = [name for name in groups if name not in colors]
-    coloured = [name for name in colors if name in groups]
-    return [(name, groups[name]) for name in (*uncoloured, *coloured)]
+    order = [*uncoloured, *colors]
+    return sorted(groups.items(), key=lambda item: order.index(item[0]))

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from quickdraw.analysis.comparison import Comparison
 from quickdraw.analysis.drawings import drawings, synthetic
-from quickdraw.analysis.figures.parts import COLORS, WIDTH, escape_math, heat_map
+from quickdraw.analysis.figures.parts import COLORS, WIDTH, escape_math, escaped, heat_map
 from quickdraw.analysis.frames import class_frame, confusion_frame
 from quickdraw.errors import QuickdrawError
 from quickdraw.plotting import figure, sheet
@@ -24,7 +24,7 @@ def class_figure(comparison: Comparison) -> Figure:
     title = f"Accuracy by class: B ({short_name(comparison, 1)}) less A ({short_name(comparison, 0)})"
     with figure(WIDTH, 1.0 + 0.28 * len(frame), title) as (made, axes):
         gain = frame["B - A"].to_numpy()
-        colors = [COLORS[0] if value >= 0 else COLORS[1] for value in gain]
+        colors = np.where(gain >= 0, COLORS[0], COLORS[1])
         axes.barh(range(len(frame)), gain, color=colors)
         for place, (a, b) in enumerate(zip(frame["A"], frame["B"], strict=True)):
             aside, side = (4, "left") if gain[place] >= 0 else (-4, "right")
@@ -38,7 +38,7 @@ def class_figure(comparison: Comparison) -> Figure:
                 fontsize=8,
             )
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_yticks(range(len(frame)), [escape_math(name, 24) for name in frame["class"]])
+        axes.set_yticks(range(len(frame)), escaped(frame["class"], 24))
         axes.invert_yaxis()
         axes.margins(x=0.2)
         axes.set_xlabel("accuracy of B less that of A")
@@ -51,8 +51,9 @@ def confusion_figure(comparison: Comparison) -> Figure:
     moved = frame.abs().to_numpy()
     order = np.argsort(-(moved.sum(axis=0) + moved.sum(axis=1)), kind="stable")[:MOST_CLASSES]
     part = frame.iloc[np.sort(order), np.sort(order)]
-    some = "" if len(part) == len(frame) else f" ({len(part)} of {len(frame)} classes, those that differ most)"
-    title = f"Confusion: how many more drawings B takes for a class than A{some}"
+    title = "Confusion: how many more drawings B takes for a class than A"
+    if len(part) < len(frame):
+        title += f" ({len(part)} of {len(frame)} classes, those that differ most)"
     with figure(WIDTH, 1.6 + 0.34 * len(part), title) as (made, axes):
         heat_map(axes, part, "PuOr", "{:+.0f}", limit=max(1.0, float(np.abs(part.to_numpy()).max())))
     return made
@@ -64,7 +65,7 @@ def drawings_figures(comparison: Comparison) -> tuple[list[Figure], str]:
     Returns the figures, and what to say below them: whose drawings they are, or why there are none.
     """
     try:
-        both = [drawings_figure(comparison, right) for right in "AB"]
+        both = (drawings_figure(comparison, "A"), drawings_figure(comparison, "B"))
     except QuickdrawError as error:
         return [], f"No drawings here: {error}"
     made = [each for each in both if each]
@@ -78,17 +79,18 @@ def drawings_figure(comparison: Comparison, right: str) -> Figure | None:
     Each has the true class and what the other took it for. None if there is none; raises DataError when the drawings
     are not there any more.
     """
-    only, wrong = (comparison.only_a, comparison.b) if right == "A" else (comparison.only_b, comparison.a)
+    only, wrong, other = comparison.only_a, comparison.b, "B"
+    if right == "B":
+        only, wrong, other = comparison.only_b, comparison.a, "A"
     chosen = np.flatnonzero(only)
     chosen = chosen[np.argsort(-wrong.confidence[chosen], kind="stable")][:MOST_DRAWINGS]
     if not len(chosen):
         return None
     label, taken = wrong.label[chosen], wrong.predicted[chosen]
     images = drawings(comparison.runs[0], wrong.index[chosen], label)
-    names = [escape_math(name, 14) for name in comparison.classes]
+    names = escaped(comparison.classes, 14)
     pairs = zip(label.tolist(), taken.tolist(), strict=True)
     titles = [f"{names[true]}\nnot {names[false]}" for true, false in pairs]
-    other = "B" if right == "A" else "A"
     title = f"{right} right, {other} wrong: {len(chosen)} of {int(only.sum())}, {other}'s surest errors first"
     return sheet(images, titles, columns=8, title=title)
 

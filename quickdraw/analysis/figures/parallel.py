@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from quickdraw.analysis.columns import Column
-from quickdraw.analysis.figures.parts import MOST_LINES, WIDTH, escape_math, hash_fraction
+from quickdraw.analysis.figures.parts import MOST_LINES, WIDTH, escape_math, escaped, hash_fraction, score_colors
 from quickdraw.analysis.journal import SearchRecord, TrialRecord
-from quickdraw.analysis.sweep import Sweep
+from quickdraw.analysis.sweep import Sweep, best_first
 from quickdraw.plotting import figure
 from quickdraw.run.listing import display
 
@@ -54,7 +54,7 @@ def draw_parallel(
         low, high = scores
         for height in np.linspace(0, 1, 5).tolist():
             label(axes, count - 1, height, f"{low + height * (high - low):.4f}")
-        axes.set_xticks(range(count), [escape_math(name, 20) for name in names])
+        axes.set_xticks(range(count), escaped(names, 20))
         axes.tick_params(axis="x", length=0)
         axes.set_yticks([])
         axes.set_xlim(-0.05, count - 0.65)
@@ -76,14 +76,12 @@ def fraction(value: float, low: float, high: float, alone: float = 0.5) -> float
 
 def parallel_figure(sweep: Sweep) -> Figure | None:
     """Draw each run as a line through the values of its settings to its score; a brighter line is a better run."""
-    done = [run for run in sweep.runs if run.score is not None]
-    done = sorted(done, key=lambda run: run.score or 0.0)[-MOST_LINES:]
+    done = best_first(sweep.runs)[:MOST_LINES][::-1]  # the best one on top
     if not sweep.columns or len(done) < 2:
         return None
     scores = list(map(sweep.score, done))
     low, high = min(scores), max(scores)
-    best = low if sweep.lower_is_better else high
-    colors = colormaps["viridis_r" if sweep.lower_is_better else "viridis"]
+    colors = colormaps[score_colors(sweep)]
     places = {run.folder: place for place, run in enumerate(sweep.runs)}
 
     lines = []
@@ -91,8 +89,8 @@ def parallel_figure(sweep: Sweep) -> Figure | None:
         aside = 0.05 * (hash_fraction(run) - 0.5)  # so that lines through the same values lie side by side
         heights = [height(column, places[run.folder]) + aside for column in sweep.columns.values()]
         share = fraction(score, low, high)
-        width, order = (3.0, 3) if score == best else (1.1, 2)
-        lines.append(Line([*heights, share], colors(share), width, order))
+        lines.append(Line([*heights, share], colors(share), 1.1, 2))
+    lines[-1] = replace(lines[-1], width=3.0, order=3)
 
     title = f"Parallel coordinates: from the settings to {sweep.metric}"
     ticks = list(map(column_ticks, sweep.columns.values()))
@@ -119,14 +117,16 @@ def trials_figure(search: SearchRecord) -> Figure | None:
     scores = {trial.number: trial.last or 0.0 for trial in trials}
     low, high = min(scores.values()), max(scores.values())
     completed = [scores[trial.number] for trial in trials if trial.final_state == "completed"]
-    worst, best = (low, high) if search.maximise else (high, low)
-    if completed:
-        worst = min(completed) if search.maximise else max(completed)
+    best, worst = max(completed, default=high), min(completed, default=low)
+    if not search.maximise:
+        best, worst = worst, best
 
     lines = []
     for trial in reversed(trials):
         heights = [*setting_heights(search, trial), fraction(scores[trial.number], low, high, alone=0.0)]
-        good = (scores[trial.number] - worst) / ((best - worst) or 1.0)  # among the completed ones, 1 the best
+        good = 1.0  # among the completed ones, 1 the best
+        if best != worst:
+            good = (scores[trial.number] - worst) / (best - worst)
         if trial.final_state == "pruned":
             lines.append(Line(heights, PRUNED, 0.6, 1))
         else:

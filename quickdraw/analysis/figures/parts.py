@@ -1,6 +1,6 @@
 """What the figures share: sizes, colours, names of settings, heat maps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from zlib import crc32
 
@@ -26,6 +26,16 @@ def escape_math(text: Any, longest: int = LONGEST) -> str:
     if len(shown) > longest:
         shown = f"{shown[: longest - 3]}..."
     return shown.replace("$", r"\$")
+
+
+def escaped(names: Iterable[Any], longest: int) -> list[str]:
+    """Some names as `escape_math` makes them."""
+    return [escape_math(name, longest) for name in names]
+
+
+def score_colors(sweep: Sweep) -> str:
+    """The name of the colour map in which a better score is brighter."""
+    return "viridis_r" if sweep.lower_is_better else "viridis"
 
 
 def setting_colors(sweep: Sweep) -> dict[str, str]:
@@ -59,18 +69,17 @@ def heat_map(axes: Axes, frame: pd.DataFrame, colors: str, form: str, limit: flo
     span: dict[str, Any] = {} if limit is None else {"vmin": -limit, "vmax": limit}
     image = axes.imshow(values, cmap=colors, aspect="auto", **span)
 
-    # The numbers, white on a dark ground.
+    # The numbers.
     size = 9 if len(values) <= 12 else 7
     for (row, column), value in np.ndenumerate(values):
         if np.isnan(value):
             continue
         text = form.format(value) if value else "0"
-        color = "white" if is_dark(image.cmap(image.norm(value))) else "black"
-        axes.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
+        axes.text(column, row, text, ha="center", va="center", color=contrast(image, value), fontsize=size)
 
     # The names of rows and columns.
-    axes.set_xticks(range(frame.shape[1]), [escape_math(name, 20) for name in frame.columns])
-    axes.set_yticks(range(frame.shape[0]), [escape_math(name, 20) for name in frame.index])
+    axes.set_xticks(range(frame.shape[1]), escaped(frame.columns, 20))
+    axes.set_yticks(range(frame.shape[0]), escaped(frame.index, 20))
     if len("".join(map(str, frame.columns))) > 60:
         axes.tick_params(axis="x", rotation=45)
     axes.set_xlabel(escape_math(frame.columns.name or ""))
@@ -78,7 +87,7 @@ def heat_map(axes: Axes, frame: pd.DataFrame, colors: str, form: str, limit: flo
     axes.spines[:].set_visible(False)
 
 
-def is_dark(color: Any) -> bool:
-    """Whether white is readable on a colour (red, green, blue, alpha)."""
-    red, green, blue, _ = color
-    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+def contrast(image: Any, value: float) -> str:
+    """White or black, whichever is readable on an image's colour of a value."""
+    red, green, blue, _ = image.cmap(image.norm(value))
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "black"

@@ -18,20 +18,22 @@ def ranking_figure(sweep: Sweep) -> Figure | None:
     title = f"Ranking by {sweep.metric}: mean and 95 % interval over the seeds; a dot is a run"
     with figure(WIDTH, 1.1 + 0.34 * len(settings), title) as (made, axes):
         for place, setting in enumerate(settings):
-            values = [sweep.measured(score) for score in setting.scores.values()]
+            values = list(map(sweep.measured, setting.scores.values()))
             shown += values
+            color = COLORS[0] if place else COLORS[1]
             axes.plot(values, [place] * len(values), "o", color=GREY, markersize=5, zorder=1)
             axes.errorbar(
                 sweep.measured(setting.mean),
                 place,
                 xerr=setting.half_width if len(values) > 1 else None,
                 fmt="D",
-                color=COLORS[0] if place else COLORS[1],
+                color=color,
                 markersize=6,
                 capsize=4,
                 zorder=2,
             )
-        axes.set_yticks(range(len(settings)), [escape_math(setting.name) or "all" for setting in settings])
+        names = [escape_math(setting.name) or "all" for setting in settings]
+        axes.set_yticks(range(len(settings)), names)
         axes.set_ylim(len(settings) - 0.5, -0.5)
         focus(axes, shown)
         better = "lower" if sweep.lower_is_better else "higher"

@@ -2,11 +2,22 @@
 
 import math
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from quickdraw.analysis.effects import Effect
-from quickdraw.analysis.figures.parts import COLORS, GREY, WIDTH, escape_math, focus, hash_fraction, heat_map
+from quickdraw.analysis.figures.parts import (
+    COLORS,
+    GREY,
+    WIDTH,
+    escape_math,
+    escaped,
+    focus,
+    hash_fraction,
+    heat_map,
+    score_colors,
+)
 from quickdraw.analysis.frames import interaction_frame
 from quickdraw.analysis.sentences import percent
 from quickdraw.analysis.sweep import Sweep
@@ -45,12 +56,13 @@ def draw_effect(spot: Axes, sweep: Sweep, effect: Effect) -> None:
 
     # The means; one run has no interval.
     values = [value for value in sweep.values if value.setting == effect.setting]
-    means = [value.mean for value in values]
-    errors = [0.0 if math.isnan(value.high) else value.high - value.mean for value in values]
+    means = np.array([value.mean for value in values])
+    highs = np.array([value.high for value in values])
+    errors = np.nan_to_num(highs - means)
     spot.errorbar(range(len(values)), means, yerr=errors, fmt="D-", color=COLORS[0], capsize=3, markersize=5)
 
     # The names of the values.
-    names = [escape_math(value.value, 14) for value in values]
+    names = escaped((value.value for value in values), 14)
     if len("".join(names)) > 30:
         spot.set_xticks(range(len(values)), names, rotation=25, ha="right")
     else:
@@ -67,6 +79,5 @@ def interaction_figure(sweep: Sweep) -> Figure | None:
         return None
     title = f"The two together: mean {sweep.metric} by {escape_math(together.first)} and {escape_math(together.second)}"
     with figure(WIDTH * 0.75, 1.5 + 0.5 * len(together.rows), title) as (made, axes):
-        colors = "viridis_r" if sweep.lower_is_better else "viridis"
-        heat_map(axes, interaction_frame(together), colors, "{:.4f}")
+        heat_map(axes, interaction_frame(together), score_colors(sweep), "{:.4f}")
     return made

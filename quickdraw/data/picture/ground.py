@@ -124,7 +124,9 @@ def _from_local_ground(colours: Floats) -> Floats:
         opened = ndimage.grey_opening(values, (wide, wide), mode="nearest")
         # Near lines there is more ground than ink.
         near_lines = closed - opened > LEAST_CONTRAST
-        is_dark_ink = np.count_nonzero(near_lines & (values > (closed + opened) / 2)) * 2 >= np.count_nonzero(near_lines)
+        is_dark_ink = np.count_nonzero(near_lines & (values > (closed + opened) / 2)) * 2 >= np.count_nonzero(
+            near_lines
+        )
         ground = _enlarged(closed if is_dark_ink else opened, colours.shape)
         if is_dark_ink:
             distances.append(np.clip(ground - full, 0, None) / (ground + 10))
