@@ -119,6 +119,13 @@ def test_dropout_keeps_its_share_and_the_mean(rate: float) -> None:
     assert dropped.mean().item() == pytest.approx(1, rel=0.1)
 
 
+@pytest.mark.parametrize(("rate", "kept"), [(0.1, 230), (0.5, 128), (0.9, 26)])
+def test_dropouts_scale_is_exactly_that_of_the_rate_rounded_to_a_256th(rate: float, kept: int) -> None:
+    seed_step(0, 0, 0)
+    dropped = Dropout(rate)(torch.ones(1000))
+    assert dropped.unique().tolist() == [0, torch.tensor(256 / kept).item()]
+
+
 def test_dropout_is_a_function_of_seed_epoch_and_step() -> None:
     def dropped(*step: int) -> Tensor:
         seed_step(*step)
