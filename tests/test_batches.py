@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from quickdraw.data.batches import Batches
+from quickdraw.data.drawings import Drawings
 from quickdraw.data.resident import on_device, resident
 from quickdraw.errors import DataError
 
@@ -133,6 +134,36 @@ def test_a_device_that_holds_the_drawings_serves_the_same_batches(batches: Batch
         assert pairs
         for ours, theirs in pairs:
             assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 5, 16, 17, 18])
+def test_every_drawing_is_on_the_device_in_chunks_of_any_size(
+    batches: Batches, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr("quickdraw.data.resident.CHUNK", chunk)
+    monkeypatch.setattr("torch.empty", lambda *size, **how: torch.full(*size, 7, **how))
+    assert equal(joined(on_device(batches, "cpu")), joined(batches))
+
+
+def test_drawings_taken_from_a_device_are_those_of_the_files(batches: Batches) -> None:
+    positions = np.array([16, 0, 3, 3])
+    assert equal(on_device(batches, "cpu").take(positions), batches.take(positions))
+
+
+def test_a_device_leaves_the_batches_that_it_serves_as_they_were(batches: Batches) -> None:
+    files = batches.files
+    on_device(batches, "cpu")
+    assert batches.files is files
+    assert type(batches.drawings) is Drawings
+
+
+def test_drawings_are_the_files_seen_as_one_array(files: list[np.ndarray]) -> None:
+    drawings, whole = Drawings(files), np.concatenate(files)
+    indices = np.random.default_rng(2).integers(0, 19, 60).astype(np.uint32)
+    assert len(drawings) == 19
+    np.testing.assert_array_equal(drawings[indices], whole[indices])
+    np.testing.assert_array_equal(drawings.labels(indices), np.repeat(range(4), SIZES)[indices])
+    assert drawings[indices[:0]].shape == (0, 784)
 
 
 def test_a_device_that_holds_drawings_from_arrays_serves_them_in_their_order() -> None:

@@ -134,6 +134,25 @@ def test_anything_else_is_refused_in_one_line_and_not_run(
     assert not list(tmp_path.iterdir())
 
 
+NESTED = {
+    "tuples of one": b")" + b"\x85" * 400_000 + b".",
+    "tuples of one, named": b")" + b"\x85" * 400_000 + b"\x8c\x01a\x93.",
+    "tuples of one, called": b"cnumpy\ndtype\n)" + b"\x85" * 400_000 + b"R.",
+    "tuples of one, an array's state": ONE.split(b"K\x05K\x03")[0] + b")" + b"\x85" * 400_000 + b"b.",
+    "tuples from marks": b"(" * 90_000 + b"t" * 90_000 + b".",
+    "tuples of two, each twice": b")q\x00" + b"h\x00h\x00\x86q\x00" * 60 + b"\x8c\x01a\x93.",
+    "lists": b"]" * 90_000 + b"a" * 90_000 + b".",
+    "lists of tuples": b"]" + b")\x85" * 5 + b"\x87" * 2 + b"a.",
+}
+
+
+@pytest.mark.parametrize("nested", NESTED.values(), ids=NESTED)
+def test_nesting_without_bound_is_refused_where_it_is_deeper_than_numpys(nested: bytes) -> None:
+    with pytest.raises(DataError, match=r"expected pickled int16 arrays, got .* at byte") as error:
+        read_arrays(b"\x80\x04" + nested, 10_000)
+    assert len(str(error.value)) < 250
+
+
 @pytest.mark.parametrize("pickled", GOOD.values(), ids=GOOD)
 def test_a_truncated_pickle_is_refused_wherever_it_ends(pickled: bytes) -> None:
     for end in range(0, len(pickled) - 1, 7):

@@ -134,6 +134,15 @@ def test_of_an_own_split_a_limit_takes_shares_rounded_up(
         np.testing.assert_array_equal(file, images[rows])
 
 
+def test_both_splits_of_the_same_files_are_served_from_one_cache(root: Path, opened: Callable[..., Strokes]) -> None:
+    write_sketchrnn(root / "cat.npz", [offsets_of(each) for each in DRAWINGS["cat"]], SIZES)
+    (root / "cat.ndjson").unlink()
+    first = {own: opened(own_split=own).test.indices.tolist() for own in (True, False)}
+    again = {own: opened(own_split=own).test.indices.tolist() for own in (True, False)}
+    assert again == first
+    assert first[True] == [*range(34, 40), *range(74, 80)] != first[False]
+
+
 def test_a_copy_leaves_its_own_split_for_that_of_the_first(root: Path, opened: Callable[..., Strokes]) -> None:
     drawings = [offsets_of(each) for each in DRAWINGS["cat"]]
     drawings[39] = drawings[3]  # a test drawing that is one of train

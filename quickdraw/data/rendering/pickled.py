@@ -1,12 +1,15 @@
 """Arrays out of a pickle that is never unpickled: the sketchrnn files are pickled lists of int16 arrays.
 
 A pickle is a program for a stack machine, and `pickle.load` runs it: it imports what it names and calls what it
-imports. The machine here imports and calls nothing. It knows the opcodes that numpy's arrays are written with, by
-Python 2 and 3 in protocols 2 to 4, and four names, which it takes for marks; whatever else comes is refused.
+imports. Here the standard library's `pickletools.genops` decodes it, which executes nothing, and the machine below
+knows the opcodes that numpy's arrays are written with, by Python 2 and 3 in protocols 2 to 4, and four names, which it
+takes for marks. Everything else is refused.
 """
 
+import pickletools
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -30,11 +33,11 @@ class Name(Enum):
 
 
 NAMES = {
-    ("numpy.core.multiarray", "_reconstruct"): Name.RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): Name.RECONSTRUCT,  # since numpy 2
-    ("numpy", "ndarray"): Name.NDARRAY,
-    ("numpy", "dtype"): Name.DTYPE,
-    ("_codecs", "encode"): Name.ENCODE,  # how Python 3 writes bytes in protocol 2
+    "numpy.core.multiarray _reconstruct": Name.RECONSTRUCT,
+    "numpy._core.multiarray _reconstruct": Name.RECONSTRUCT,  # since numpy 2
+    "numpy ndarray": Name.NDARRAY,
+    "numpy dtype": Name.DTYPE,
+    "_codecs encode": Name.ENCODE,  # how Python 3 writes bytes in protocol 2
 }
 
 
@@ -54,115 +57,84 @@ class Array:
 
 
 def read_arrays(pickled: bytes, count: int) -> list[np.ndarray]:
-    """Return the arrays of a pickled object array [count]: int16 [n, 3] each.
+    """The arrays of a pickled object array [count]: int16 [n, 3] each.
 
-    Raises DataError for whatever is something else, at the first byte that shows it.
+    Raises DataError for whatever is something else, at the first opcode that shows it.
     """
     if count > MOST_DRAWINGS:
         raise DataError(f"expected at most {MOST_DRAWINGS:,} drawings in one list, got {count:,}")
-    machine = Machine(pickled)
+    machine, place, left = Machine(), 0, 1000 + OPCODES_PER_DRAWING * count
     try:
-        for _ in range(1000 + OPCODES_PER_DRAWING * count):
-            code = machine.take(1)
-            if code == b".":
-                break
-            machine.opcodes[code]()
-            if len(machine.stack) > DEEPEST_STACK:
-                raise ValueError("too many values at once")
-        else:
-            raise ValueError("too many opcodes")
+        with warnings.catch_warnings(action="ignore"):  # the decoder comments on odd escapes
+            for opcode, argument, at in pickletools.genops(pickled):
+                place, left = at or 0, left - 1
+                if opcode.name == "STOP":
+                    break
+                machine.opcodes[opcode.name](argument)
+                if left < 0 or len(machine.stack) > DEEPEST_STACK:
+                    raise ValueError("too many opcodes or values")
         (top,) = machine.stack
     except KeyError as error:
-        raise DataError(f"{WANTED}, got {str(error)[:80]} at byte {machine.at}; it was not run") from error
+        raise DataError(f"{WANTED}, got {str(error)[:80]} at byte {place}; it was not run") from error
     except (ValueError, TypeError, LookupError, OverflowError) as error:
-        came = f"something else at byte {machine.at} ({str(error)[:80]})"
-        raise DataError(f"{WANTED}, got {came}; it was not run") from error
-    arrays = [each.content for each in top.content] if is_list(top) and all(map(is_array, top.content)) else []
+        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+        raise DataError(f"{WANTED}, got something else at byte {place} ({reason}); it was not run") from error
+    arrays = top.content if isinstance(top, Array) and isinstance(top.content, list) else []
     if len(arrays) != count:
         raise DataError(f"expected a list of {count:,} pickled int16 arrays [n, 3], got something else")
-    return arrays
+    return [array.content for array in arrays]
 
 
-def is_list(value: Any) -> bool:
-    return isinstance(value, Array) and isinstance(value.content, list)
-
-
-def is_array(value: Any) -> bool:
-    return isinstance(value, Array) and isinstance(value.content, np.ndarray)
-
-
-@dataclass
 class Machine:
-    """The stack machine: opcodes of the Python standard library's `pickletools`, by their bytes.
+    """The stack machine: for each opcode, by its name in `pickletools`, what it does with its argument.
 
-    Raises ValueError, TypeError, LookupError or OverflowError for whatever it does not know or cannot do.
+    Raises ValueError, TypeError, LookupError or OverflowError for whatever it does not know or cannot do. Nothing that
+    it holds is nested deeper than numpy nests it: what is freed, hashed or printed recursively ends.
     """
 
-    pickled: bytes
-    at: int = 0
-    stack: list[Any] = field(default_factory=list)
-    marks: list[int] = field(default_factory=list)
-    memo: dict[int, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, Any] = {}
         push = self.stack.append
-        self.opcodes: dict[bytes, Callable[[], Any]] = {
-            b"\x80": self.protocol,
-            b"\x95": lambda: self.take(8),  # FRAME: its length only helps readers of a stream
-            b"(": lambda: self.marks.append(len(self.stack)),
-            b"N": lambda: push(None),
-            b"\x88": lambda: push(True),
-            b"\x89": lambda: push(False),
-            b"K": lambda: push(self.number(1)),
-            b"M": lambda: push(self.number(2)),
-            b"J": lambda: push(self.number(4, signed=True)),
-            b"\x8a": lambda: push(int.from_bytes(self.take(self.number(1)), "little", signed=True)),
-            b"U": lambda: push(self.take(self.number(1))),  # a str of Python 2
-            b"T": lambda: push(self.take(self.number(4))),
-            b"C": lambda: push(self.take(self.number(1))),  # bytes of Python 3
-            b"B": lambda: push(self.take(self.number(4))),
-            b"\x8c": lambda: push(self.take(self.number(1)).decode()),
-            b"X": lambda: push(self.take(self.number(4)).decode()),
-            b"c": lambda: push(NAMES[self.line(), self.line()]),
-            b"\x93": lambda: push(NAMES[tuple(self.pop(2))]),
-            b")": lambda: push(()),
-            b"\x85": lambda: push(tuple(self.pop(1))),
-            b"\x86": lambda: push(tuple(self.pop(2))),
-            b"\x87": lambda: push(tuple(self.pop(3))),
-            b"t": lambda: push(tuple(self.pop_to_mark())),
-            b"]": lambda: push([]),
-            b"a": lambda: self.extend(self.pop(1)),
-            b"e": lambda: self.extend(self.pop_to_mark()),
-            b"q": lambda: self.memo.__setitem__(self.number(1), self.stack[-1]),
-            b"r": lambda: self.memo.__setitem__(self.number(4), self.stack[-1]),
-            b"\x94": lambda: self.memo.__setitem__(len(self.memo), self.stack[-1]),
-            b"h": lambda: push(self.memo[self.number(1)]),
-            b"j": lambda: push(self.memo[self.number(4)]),
-            b"R": lambda: push(reduced(*self.pop(2))),
-            b"b": lambda: build(self.stack[-2], self.pop(1)[0]),
+        self.opcodes: dict[str, Callable[[Any], Any]] = {
+            "PROTO": check_protocol,
+            "FRAME": lambda length: None,  # it only helps readers of a stream
+            "MARK": lambda _: self.marks.append(len(self.stack)),
+            "NONE": lambda _: push(None),
+            "NEWTRUE": lambda _: push(True),
+            "NEWFALSE": lambda _: push(False),
+            "BININT1": push,
+            "BININT2": push,
+            "BININT": push,
+            "LONG1": push,
+            "SHORT_BINSTRING": push,  # a str of Python 2, of one byte a character
+            "BINSTRING": push,
+            "SHORT_BINBYTES": push,  # bytes of Python 3
+            "BINBYTES": push,
+            "SHORT_BINUNICODE": push,
+            "BINUNICODE": push,
+            "GLOBAL": lambda name: push(NAMES[name]),
+            "STACK_GLOBAL": lambda _: push(NAMES[" ".join(self.pop(2))]),
+            "EMPTY_TUPLE": lambda _: push(()),
+            "TUPLE1": lambda _: push(flat_tuple(self.pop(1))),
+            "TUPLE2": lambda _: push(flat_tuple(self.pop(2))),
+            "TUPLE3": lambda _: push(flat_tuple(self.pop(3))),
+            "TUPLE": lambda _: push(flat_tuple(self.pop_to_mark())),
+            "EMPTY_LIST": lambda _: push([]),
+            "APPEND": lambda _: self.extend(self.pop(1)),
+            "APPENDS": lambda _: self.extend(self.pop_to_mark()),
+            "BINPUT": self.memoize,
+            "LONG_BINPUT": self.memoize,
+            "MEMOIZE": lambda _: self.memoize(len(self.memo)),
+            "BINGET": lambda key: push(self.memo[key]),
+            "LONG_BINGET": lambda key: push(self.memo[key]),
+            "REDUCE": lambda _: push(reduced(*self.pop(2))),
+            "BUILD": lambda _: build(self.stack[-2], self.pop(1)[0]),
         }
 
-    def take(self, count: int) -> bytes:
-        """Return the next bytes."""
-        taken = self.pickled[self.at : self.at + count]
-        if len(taken) < count:
-            raise ValueError("its end")
-        self.at += count
-        return taken
-
-    def number(self, size: int, signed: bool = False) -> int:
-        """Return the next number, of that many bytes."""
-        return int.from_bytes(self.take(size), "little", signed=signed)
-
-    def line(self) -> str:
-        """Return what stands before the next line feed."""
-        end = self.pickled.index(b"\n", self.at, self.at + 100)
-        return self.take(end + 1 - self.at)[:-1].decode()
-
-    def protocol(self) -> None:
-        number = self.number(1)
-        if not 2 <= number <= 4:
-            raise ValueError(f"protocol {number}, expected 2 to 4")
+    def memoize(self, key: int) -> None:
+        self.memo[key] = self.stack[-1]
 
     def pop(self, count: int) -> list[Any]:
         if len(self.stack) < count:
@@ -180,16 +152,32 @@ class Machine:
     def extend(self, values: list[Any]) -> None:
         if not isinstance(self.stack[-1], list):
             raise TypeError("an addition to what is no list")
+        for value in values:
+            if not isinstance(value, Array) or not isinstance(value.content, np.ndarray):
+                raise TypeError("a list of something else than arrays")
         self.stack[-1].extend(values)
 
 
+def check_protocol(number: int) -> None:
+    if not 2 <= number <= 4:
+        raise ValueError(f"protocol {number}, expected 2 to 4")
+
+
+def flat_tuple(values: list[Any]) -> tuple[Any, ...]:
+    """The values as a tuple. Those of numpy hold tuples of plain values, and nothing deeper."""
+    for value in values:
+        if isinstance(value, tuple) and any(isinstance(inner, tuple) for inner in value):
+            raise ValueError("tuples nested too deep")
+    return tuple(values)
+
+
 def reduced(function: Any, arguments: Any) -> Any:
-    """Return what the one call means that numpy writes for each of the names; nothing is called."""
+    """The result of the one call that numpy writes for each of the names; nothing is called."""
     match function, arguments:
         case Name.RECONSTRUCT, (Name.NDARRAY, (0,), "b" | b"b"):
             return Array()
-        case Name.DTYPE, ("i2" | b"i2" | "O8" | b"O8" as code, _, _):
-            return Type(text(code))
+        case Name.DTYPE, ("i2" | "O8" as code, _, _):
+            return Type(code)
         case Name.ENCODE, (str() as characters, "latin1"):
             return characters.encode("latin-1")
     raise ValueError("a call that makes no array")
@@ -198,10 +186,16 @@ def reduced(function: Any, arguments: Any) -> Any:
 def build(value: Any, state: Any) -> None:
     """Complete a dtype or an array by the state that numpy writes for it."""
     match value, state:
-        case Type(), (3, "<" | b"<" | ">" | b">" | "|" | b"|" as order, None, None, None, -1, -1, int()):
-            value.order = text(order)
-        case Array(content=None), (1, (int(), 3) as shape, Type("i2"), bool() as fortran, bytes() as data):
-            numbers = np.frombuffer(data, np.dtype(state[2].order + "i2"))
+        case Type(), (3, "<" | ">" | "|" as order, None, None, None, -1, -1, int()):
+            value.order = order
+        case Array(content=None), (
+            1,
+            (int(), 3) as shape,
+            Type("i2") as kind,
+            bool() as fortran,
+            bytes() | str() as data,
+        ):
+            numbers = np.frombuffer(octets(data), np.dtype(kind.order + "i2"))
             value.content = numbers.reshape(shape, order="F" if fortran else "C").astype(np.int16, copy=False)
         case Array(content=None), (1, (int(),), Type("O8"), bool(), list() as values):
             value.content = values
@@ -209,5 +203,6 @@ def build(value: Any, state: Any) -> None:
             raise ValueError("no int16 [n, 3]")
 
 
-def text(name: str | bytes) -> str:
-    return name if isinstance(name, str) else name.decode()
+def octets(data: bytes | str) -> bytes:
+    """The bytes of an array: Python 2 wrote them as a str."""
+    return data if isinstance(data, bytes) else data.encode("latin-1")
