@@ -97,7 +97,7 @@ def compare_with_best(
     outcome = _outcome(table, candidates, rivals, counts)
 
     # The distances of the candidates, and the settings that may be the best.
-    widest = bounds[1] - bounds[0]
+    widest = float(bounds[1] - bounds[0])
     low, high = np.full(len(counts), -widest), np.where(steady, widest, 0.0)
     may_be_best = candidates.copy()
     if len(rivals.means) > 1 and rivals.known:
