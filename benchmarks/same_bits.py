@@ -1,7 +1,8 @@
 """Whether two checkouts train the same bits: weights, metrics and names of folders of the same commands, side by side.
 
-    python -m benchmarks.same_bits OLD NEW            every model, optimizer, schedule, experiment: about 15 minutes
-    python -m benchmarks.same_bits OLD NEW --quick    one thread, and synthetic drawings only where that is possible
+    python -m benchmarks.same_bits OLD NEW            every model, optimizer, schedule and experiment
+    python -m benchmarks.same_bits OLD NEW --quick    one thread, mostly synthetic drawings: 6 minutes of processor time
+    python -m benchmarks.same_bits OLD NEW --only hydra   those that contain a word: here a sweep, a search
 
 Each command is typed in both checkouts, in an empty folder of its own, and what it leaves is compared: the sha256 of
 the weights, `metrics.csv` without its times, the names of folders, how each run ended. So are the jobs of a sweep, the
@@ -170,21 +171,21 @@ def left(folder: Path, code: int) -> Left:
         facts[name] = json.loads(status.read_bytes())["state"]
         for weights in run.glob("weights/*.pth"):
             facts[f"{name}/weights/{weights.name}"] = hashlib.sha256(weights.read_bytes()).hexdigest()
-        if (run / "metrics.csv").exists():
-            facts[f"{name}/metrics.csv"] = metrics(run / "metrics.csv")
+        for number, row in enumerate(metrics(run / "metrics.csv"), start=1):
+            facts[f"{name}/metrics.csv, row {number}"] = row
     if len(facts) == 1:
         facts["printed"] = (folder / "printed.txt").read_text(errors="replace")[-500:]
     return facts
 
 
-def metrics(path: Path) -> str:
-    """Return the table as text, without the columns of times and speeds."""
+def metrics(path: Path) -> Iterator[str]:
+    """Yield the rows of the table, if there is one, without the columns of times and speeds."""
+    if not path.exists():
+        return
     with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        for key in [key for key in row if key.endswith("_s")]:
-            del row[key]
-    return "\n".join(str(row) for row in rows)
+        for row in csv.DictReader(file):
+            values = [f"{key}={value}" for key, value in row.items() if not key.endswith("_s")]
+            yield " ".join(values)
 
 
 def report(command: str, old: Left, new: Left) -> bool:
