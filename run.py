@@ -25,7 +25,7 @@ from quickdraw.errors import ConfigError
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.signals import StopSignal, stop_on_signals
-from quickdraw.sweep import channel
+from quickdraw.sweep import pruning_hook
 
 log = logging.getLogger("quickdraw")
 
@@ -89,7 +89,7 @@ def train_and_test(
 
     def on_epoch(record: dict[str, Any]) -> None:
         tracker.epoch(record)
-        channel.ask_to_go_on()
+        pruning_hook.raise_if_pruned()
 
     # Training, which a signal may end after any step.
     with stop.politely():

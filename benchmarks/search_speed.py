@@ -157,7 +157,7 @@ def search(train: Trainer, folder: Path, method: str, seed: int, budget_s: float
 
         def hopeless(scores: list[float], number: int = proposal.number) -> bool:
             study.report(number, scores)
-            return len(scores) < EPOCHS and study.hopeless(number)
+            return len(scores) < EPOCHS and study.should_prune(number)
 
         scores, seconds = train(proposal.params, 0, hopeless)
         study.report(proposal.number, scores)

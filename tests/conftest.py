@@ -15,12 +15,17 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from quickdraw.data.batches import Batches
 from quickdraw.data.doodles import draw_class
-from tests.support.program import ROOT, SHARED, Outcome, call
+from tests.support.program import ROOT, SHARED, Outcome, call, restore_interrupts
 
 SMALL = ("data.classes=[cat,moon,door]", "data.batch_size=32", "trainer.epochs=2", "threads=1")
 CONF = ROOT / "conf"
 
 torch.set_num_threads(1)
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start, and send SIGINT to, inherit no ignored SIGINT from us."""
+    restore_interrupts()
 
 
 @pytest.fixture(scope="session")

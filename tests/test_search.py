@@ -14,7 +14,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
-from hydra_plugins.quickdraw_cli.command_line import named
+from hydra_plugins.quickdraw_cli.command_line import with_sweep_name
 from tests.support.program import ROOT, Outcome, call
 from tests.support.sweeps import alive, job_folders, kill, running, start, states, status, summary, sweep, times, until
 
@@ -178,7 +178,7 @@ def test_score_is_the_mean_over_the_seeds(tmp_path: Path, drawings: Path) -> Non
         ("optimizer.lr=tag(log,interval(0,1))", "optimizer.lr: a logarithmic interval begins above 0"),
         ("dropout_rate=interval(0.0,1.5)", "dropout_rate: expected a number in [0, 1), got 1.5 (in optimizer"),
         ("optimizer.lrr=interval(0,1)", "there is no key 'optimizer.lrr'; did you mean 'optimizer.lr'?"),
-        ("hydra/launcher=basic", "hydra/sweeper=optuna runs its jobs by hydra/launcher=local alone, got BasicLauncher"),
+        ("hydra/launcher=basic", "hydra/sweeper=optuna runs its jobs by hydra/launcher=local only, got BasicLauncher"),
         ("hydra.sweeper.sampler=tpr", "hydra.sweeper.sampler: expected one of tpe, random, qmc, cmaes, gp, got 'tpr'"),
         ("hydra.sweeper.metric=test_accuracy", "hydra.sweeper.metric: expected one of val_accuracy"),
         ("hydra.sweeper.n_trials=0", "hydra.sweeper.n_trials: expected a whole number from 1 up, got 0"),
@@ -194,7 +194,9 @@ def test_mistake_is_told_before_the_first_job(tmp_path: Path, drawings: Path, ba
 
 def test_another_space_is_another_search_and_more_trials_are_not(tmp_path: Path) -> None:
     def name(*typed: str) -> str:
-        return next(each for each in named(["-m", "hydra/sweeper=optuna", *typed]) if each.startswith("exp_name="))
+        return next(
+            each for each in with_sweep_name(["-m", "hydra/sweeper=optuna", *typed]) if each.startswith("exp_name=")
+        )
 
     assert name("a=interval(0,1)", "hydra.sweeper.n_trials=5") == name("a=interval(0,1)", "hydra.sweeper.n_trials=9")
     assert name("a=interval(0,1)") != name("a=interval(0,2)")

@@ -2,17 +2,18 @@
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import optuna
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from hydra_plugins.quickdraw_optuna.grammar import overrides_of, split
+from hydra_plugins.quickdraw_optuna.grammar import split
 from quickdraw.analysis.figures import history_figure, trials_figure
 from quickdraw.analysis.frames import trial_frame
 from quickdraw.analysis.importance import final_scores, importance, report
@@ -20,7 +21,7 @@ from quickdraw.analysis.journal import read_search
 from quickdraw.errors import ConfigError, RunError
 from quickdraw.search.pruning import make_pruner
 from quickdraw.search.sampling import MAKERS, Proposer
-from quickdraw.search.space import Axis, corners, points, same, size
+from quickdraw.search.space import Axis, corners, overrides_of, params_key, points, size
 from quickdraw.search.study import Study, held
 
 AXES = (
@@ -53,7 +54,7 @@ def search(study: Study, trials: int) -> list[dict[str, object]]:
         while len(curve) < 9:
             curve.append(final - 0.3 / (len(curve) + 1))
             study.report(proposal.number, curve)
-            if len(curve) < 9 and study.hopeless(proposal.number):
+            if len(curve) < 9 and study.should_prune(proposal.number):
                 facts |= {"state": "pruned", "epochs": len(curve)}
                 break
         study.tell(proposal.number, facts, final)
@@ -123,7 +124,7 @@ def test_senseless_space_is_refused(typed: str, told: str) -> None:
 def test_value_at_a_position_lies_in_the_axis_and_its_position_is_near(axis: Axis, position: float) -> None:
     value = axis.at(position)
     assert axis.low <= value <= axis.high
-    assert axis.settled(value) == value
+    assert axis.rounded(value) == value
     assert abs(axis.position(value) - position) <= (0.001 if not axis.whole else 0.5)
 
 
@@ -131,7 +132,7 @@ def test_corners_hold_every_choice_and_both_ends() -> None:
     held_values = {key: {params[key] for params in corners(AXES)} for key in ("lr", "width", "batch")}
     assert held_values == {"lr": {1e-4, 1e-1}, "width": {16, 64}, "batch": {64, 128}}
     space = (Axis("a", 1, 7, step=3), Axis("b", choices=("x", "y")))
-    assert len({same(point) for point in points(space)}) == size(space) == 6
+    assert len({params_key(point) for point in points(space)}) == size(space) == 6
 
 
 @pytest.mark.parametrize("name", sorted(MAKERS))
@@ -143,7 +144,7 @@ def test_search_is_the_same_again_and_after_a_restart_and_repeats_nothing(tmp_pa
     whole = search(study(folders[0], name, "none"), count)
     halves = search(study(folders[1], name, "none"), 5) + search(study(folders[1], name, "none"), count - 5)
     assert halves == whole
-    assert len({same(params) for params in whole}) == count
+    assert len({params_key(params) for params in whole}) == count
     assert search(study(folders[2], name, "none", seed=1), 2) != whole[:2]
     for axis in AXES[:3]:
         assert all(axis.low <= params[axis.key] <= axis.high for params in whole)  # type: ignore[operator]
@@ -157,7 +158,7 @@ def test_sampler_learns_and_a_small_space_is_tried_once_whole(tmp_path: Path) ->
     small = (Axis("lr", choices=(1e-3, 1e-2)), Axis("width", 1, 3))
     whole = study(tmp_path, "tpe", "none", space=small)
     tried = search(whole, 6)
-    assert {same(params) for params in tried} == {same(point) for point in points(small)}
+    assert {params_key(params) for params in tried} == {params_key(point) for point in points(small)}
     assert whole.exhausted()
 
 
@@ -174,7 +175,7 @@ def test_halving_lets_the_best_third_go_on_and_decides_the_same_again(tmp_path: 
         for epoch in range(1, len(scores) + 1):
             halving.report(number, scores[:epoch])
             again = study(tmp_path)  # the search was killed before it could act
-            assert again.hopeless(number) == again.hopeless(number) == (epoch == ended_after)
+            assert again.should_prune(number) == again.should_prune(number) == (epoch == ended_after)
 
 
 def test_journal_is_optunas_own_and_a_line_cut_short_by_a_kill_is_mended(tmp_path: Path) -> None:
@@ -232,29 +233,49 @@ def test_file_that_is_no_journal_is_told_in_one_line(tmp_path: Path, text: bytes
         study(tmp_path)
 
 
-@settings(max_examples=30)
-@given(
-    st.lists(
-        st.recursive(
-            st.none() | st.integers() | st.text(),
-            lambda each: (
-                st.lists(each)
-                | st.dictionaries(
-                    st.sampled_from(["op_code", "trial_id", "study_id", "step", "values", "user_attr", "distribution"]),
-                    each,
-                )
-            ),
-        ),
-        max_size=8,
-    )
+KEYS = ("op_code", "trial_id", "study_id", "step", "values", "user_attr", "distribution")
+NONSENSE = st.recursive(
+    st.none() | st.integers() | st.text(),
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.sampled_from(KEYS), each, max_size=3),
+    max_leaves=6,
 )
+HALF_KNOWN = st.builds(  # operations that Optuna knows, without what they need
+    lambda code, fields: fields | {"op_code": code},
+    st.sampled_from([0, 4, 5, 6, 7, 99]),
+    st.dictionaries(st.sampled_from(KEYS), st.integers(0, 1) | st.text()),
+)
+JOURNAL = """
+{"op_code":0,"study_name":"search","directions":[2]}
+{"op_code":2,"study_id":0,"user_attr":{"search":{"metric":"val_accuracy"}}}
+{"op_code":4,"study_id":0,"datetime_start":"2026-01-01T00:00:00+00:00"}
+{"op_code":5,"trial_id":0,"param_name":"a","param_value_internal":1,\
+"distribution":"{\\"name\\": \\"IntDistribution\\", \\"attributes\\": {}}"}
+{"op_code":7,"trial_id":0,"step":1,"intermediate_value":0.25}
+{"op_code":7,"trial_id":0,"step":2,"intermediate_value":0.5}
+{"op_code":8,"trial_id":0,"user_attr":{"state":"completed"}}
+{"op_code":6,"trial_id":0,"state":1,"values":[0.5],"datetime_complete":"2026-01-01T00:00:01+00:00"}
+{"op_code":4,"study_id":0,"datetime_start":"2026-01-01T00:00:02+00:00"}
+""".strip()
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.integers(0, 9), NONSENSE | HALF_KNOWN), max_size=6))
 def test_reader_of_a_journal_passes_over_what_makes_no_sense(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[object]
+    tmp_path_factory: pytest.TempPathFactory, noise: list[tuple[int, object]]
 ) -> None:
-    folder = tmp_path_factory.mktemp("journal")
-    (folder / "study.journal").write_text("\n".join(json.dumps(line) for line in lines))
-    found = read_search(folder)
-    assert found is None or found.trials is not None
+    """Wherever such lines stand between those of a search, the search is read as if they were not there."""
+    whole, noisy = (tmp_path_factory.mktemp(name) for name in ("whole", "noisy"))
+    lines = JOURNAL.splitlines()
+    (whole / "study.journal").write_text("\n".join(lines))
+    for place, line in noise:
+        lines.insert(place, json.dumps(line))
+    (noisy / "study.journal").write_text("\n".join(lines))
+    read, expected = read_search(noisy), read_search(whole)
+    assert read
+    assert expected
+    assert [(trial.params, trial.curve) for trial in expected.trials] == [({"a": 1}, {1: 0.25, 2: 0.5}), ({}, {})]
+    assert [asdict(trial) for trial in read.trials] == [asdict(trial) for trial in expected.trials]
+    assert (read.facts, read.kinds, read.maximise) == (expected.facts, expected.kinds, expected.maximise)
 
 
 def test_search_is_told_without_optuna_reading_its_journal(tmp_path: Path) -> None:

@@ -6,17 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, configure_log, setup_globals
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from hydra_plugins.quickdraw_cluster.job import SlurmJob, check_threads, importable_task, placed
+from hydra_plugins.quickdraw_cluster._tasks import INSTALL, SlurmTask, plain_options
 from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
 from quickdraw.errors import ConfigError, RunError
-from quickdraw.sweep.jobs import Plan
+from quickdraw.sweep.checks import check_threads
 from quickdraw.sweep.pool import ROOT
-from quickdraw.sweep.slurm import SlurmBatch
-from quickdraw.sweep.slurm_queue import Queue
-
-INSTALL = "install what clusters need: pip install -r requirements-cluster.txt"
+from quickdraw.sweep.slurm import SlurmJob, SlurmJobs
+from quickdraw.sweep.slurm_sweep import SlurmSweep
 
 
 class SlurmLauncher(LocalLauncher):
@@ -26,13 +24,11 @@ class SlurmLauncher(LocalLauncher):
     """
 
     def __init__(self, wait: bool, poll_s: float, report: bool, dry_run: bool, **options: Any) -> None:
-        super().__init__(n_jobs=options["array_parallelism"], fail_fast=False, dry_run=dry_run, report=report)
+        self.at_once: int = options["array_parallelism"]
+        super().__init__(n_jobs=self.at_once, fail_fast=False, dry_run=dry_run, report=report)
         self.wait = wait
         self.poll_s = poll_s
-        self.options: dict[str, Any] = {
-            key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-            for key, value in options.items()
-        }
+        self.options = {key: plain_options(value) for key, value in options.items()}
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Submit the jobs that are missing and watch all; return one JobReturn each, in their order.
@@ -42,21 +38,28 @@ class SlurmLauncher(LocalLauncher):
         """
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        plans = [self.plan(list(overrides), number) for number, overrides in enumerate(job_overrides, initial_job_idx)]
-        check_threads([plan.config for plan in plans], self.options["cpus_per_task"], "hydra.launcher.cpus_per_task")
-        sweep = self.sweep()
-        batch = SlurmBatch(sweep, plans, Queue(sweep.folder), self.submit, self.report)
+        wanted = [self.job(list(overrides), number) for number, overrides in enumerate(job_overrides, initial_job_idx)]
+        check_threads(wanted, self.options["cpus_per_task"], "hydra.launcher.cpus_per_task")
+        runner = SlurmSweep(self.jobs(), wanted, self.report)
         if self.dry_run:
-            print(batch.preview())
+            print(runner.preview())
             return []
-        batch.submit()
+        runner.submit()
         if not self.wait:
             return []
-        batch.watch(self.poll_s)
-        return [self.returned(plan, batch.runs[plan.folder]) for plan in plans]
+        runner.watch()
+        return [self.returned(job, runner.runs[job.folder]) for job in wanted]
 
-    def submit(self, plans: Sequence[Plan]) -> list[str]:
-        """Submit some jobs as one array; return their numbers. Raises RunError if Slurm does not take them."""
+    def jobs(self) -> SlurmJobs:
+        """What runs this sweep's jobs."""
+        return SlurmJobs(self.folder, self.at_once, self.send, self.poll_s)
+
+    def task(self, config: DictConfig, folder: Path) -> SlurmTask:
+        """What trains a job on the node that Slurm gives it."""
+        return SlurmTask.of(self.context, config, folder, self.task_function)
+
+    def send(self, jobs: Sequence[SlurmJob]) -> list[str]:
+        """Submit some jobs as one array; Slurm's numbers of them. Raises RunError if it does not take them."""
         try:
             from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
             from submitit import AutoExecutor
@@ -67,17 +70,16 @@ class SlurmLauncher(LocalLauncher):
         folder, retries = options.pop("submitit_folder"), options.pop("max_num_timeout")
         find_us = f"export PYTHONPATH={shlex.quote(str(ROOT))}${{PYTHONPATH:+:$PYTHONPATH}}"
         options["setup"] = [*(options["setup"] or []), find_us]
+
+        # submitit has options of its own for every kind of cluster, and takes Slurm's with a prefix.
         general = set(OmegaConf.structured(BaseQueueConf))
+        parameters: dict[str, Any] = {}
+        for key, value in options.items():
+            if value is not None:
+                parameters[key if key in general else f"slurm_{key}"] = value
         executor = AutoExecutor(folder=folder, cluster="slurm", slurm_max_num_timeout=retries)
-        executor.update_parameters(
-            **{key if key in general else f"slurm_{key}": value for key, value in options.items() if value is not None}
-        )
+        executor.update_parameters(**parameters)
         try:
-            return [job.job_id for job in executor.submit_array([self.job(plan) for plan in plans])]
+            return [job.job_id for job in executor.submit_array(jobs)]
         except (FailedJobError, FailedSubmissionError) as error:
             raise RunError(f"Slurm takes no jobs: {str(error).strip().splitlines()[-1]}") from error
-
-    def job(self, plan: Plan) -> SlurmJob:
-        """Return what submitit is to pickle for a job."""
-        context, config, folder, task = plan.call[1]
-        return SlurmJob(context, placed(config, folder), Path(folder).absolute(), importable_task(*task))

@@ -1,4 +1,4 @@
-"""The sweeper for `-m`: all combinations of the values, in one batch."""
+"""The sweeper for `-m`: all combinations of the values, launched at once."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,14 +38,14 @@ class GridSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Sequence[JobReturn]:
         """Launch the jobs that the arguments describe; return one JobReturn each."""
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        (batch,) = BasicSweeper.split_arguments(parser.parse_overrides([*self.params, *arguments]), None)
-        if not hasattr(self.launcher, "plan"):  # our launcher composes and checks them all itself
-            self.validate_batch_is_legal(batch)
+        (combinations,) = BasicSweeper.split_arguments(parser.parse_overrides([*self.params, *arguments]), None)
+        if not hasattr(self.launcher, "jobs"):  # our launchers compose and check all jobs themselves
+            self.validate_batch_is_legal(combinations)
         if not self.config.hydra.launcher.get("dry_run"):
             folder = Path(self.config.hydra.sweep.dir)
             folder.mkdir(parents=True, exist_ok=True)
             OmegaConf.save(self.config, folder / "multirun.yaml")
-        returned = self.launcher.launch(batch, initial_job_idx=0)
+        returned = self.launcher.launch(combinations, initial_job_idx=0)
         for each in returned:
             _ = each.return_value  # raises what the job raised, where the launcher did not
         return returned

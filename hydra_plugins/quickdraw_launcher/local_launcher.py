@@ -1,4 +1,4 @@
-"""The launcher for `-m`: every job composed and checked before the first starts, then run as a Batch."""
+"""The launcher for `-m`: every job composed and checked before the first starts, then run by a SweepRunner."""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +10,16 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.quickdraw_cli.resolvers import plain
+from hydra_plugins.quickdraw_launcher._task import HydraTask
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import Run
-from quickdraw.sweep import process
-from quickdraw.sweep.jobs import Plan, Sweep
-from quickdraw.sweep.runner import Batch
+from quickdraw.sweep.job import Job
+from quickdraw.sweep.jobs import Jobs
+from quickdraw.sweep.local import LocalJobs
+from quickdraw.sweep.runner import SweepRunner
+
+PRELOAD = ("hydra_plugins.quickdraw_cli.command_line", HydraTask.__module__)  # by the server that jobs are forked from
 
 
 class LocalLauncher(Launcher):
@@ -32,8 +36,13 @@ class LocalLauncher(Launcher):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra gives every launcher."""
         self.context = hydra_context
-        self.task = (task_function.__module__, task_function.__name__)
+        self.task_function = task_function
         self.config = config
+
+    @property
+    def folder(self) -> Path:
+        """The sweep's folder."""
+        return Path(self.config.hydra.sweep.dir)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run the jobs; return one JobReturn each, in their order.
@@ -43,24 +52,24 @@ class LocalLauncher(Launcher):
         """
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        sweep = self.sweep()
-        plans = []
+        jobs = self.jobs()
+        wanted = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
-            plans.append(self.plan(list(overrides), number))
-            if not plans[-1].run().ended:
-                sweep.pool.warm_up()  # it imports torch while we compose the others
-        batch = Batch(sweep, plans, self.report)
+            wanted.append(self.job(list(overrides), number))
+            if not wanted[-1].on_disk().ended:
+                jobs.warm_up()  # it imports torch while we compose the others
+        runner = SweepRunner(jobs, wanted, self.report)
         if self.dry_run:
-            print(batch.preview())
+            print(runner.preview())
             return []
-        batch.run(self.fail_fast)
-        return [self.returned(plan, batch.runs[plan.folder]) for plan in plans]
+        runner.run(self.fail_fast)
+        return [self.returned(job, runner.runs[job.folder]) for job in wanted]
 
-    def sweep(self) -> Sweep:
-        """Return the Sweep in this sweep's folder; its `submit` and `next` are what a sweeper without batches needs."""
-        return Sweep(Path(self.config.hydra.sweep.dir), self.n_jobs)
+    def jobs(self) -> Jobs:
+        """What runs this sweep's jobs; a sweeper that chooses each job by the results so far uses it directly."""
+        return LocalJobs(self.folder, self.n_jobs, PRELOAD)
 
-    def plan(self, overrides: list[str], number: int) -> Plan:
+    def job(self, overrides: list[str], number: int) -> Job:
         """Compose one job."""
         config = self.context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
@@ -68,13 +77,17 @@ class LocalLauncher(Launcher):
             if OmegaConf.select(config, "hydra.job_logging.root.handlers"):
                 config.hydra.job_logging.root.handlers = ["file"]  # what a job says goes to its run.log
         folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
-        return Plan(overrides, folder, plain(config), (process.run_job_here, (self.context, config, folder, self.task)))
+        return Job(overrides, folder, plain(config), self.task(config, folder))
+
+    def task(self, config: DictConfig, folder: Path) -> HydraTask:
+        """What trains a job in the process that is started for it."""
+        return HydraTask(self.context, config, self.task_function.__module__, self.task_function.__name__)
 
     @staticmethod
-    def returned(plan: Plan, run: Run) -> JobReturn:
-        """Return what Hydra's sweepers want to know of a job: what `main` returns, the worst of all if it diverged."""
+    def returned(job: Job, run: Run) -> JobReturn:
+        """What Hydra's sweepers want to know of a job: the value of `main`, the worst of all if it diverged."""
         worst = math.inf if lower_is_better(run.monitor) else -math.inf
-        cfg = OmegaConf.create(plan.config)
+        cfg = OmegaConf.create(job.config)
         assert isinstance(cfg, DictConfig)
         value = float(run.result.get(run.monitor, worst))
-        return JobReturn(plan.overrides, cfg, task_name="run", status=JobStatus.COMPLETED, _return_value=value)
+        return JobReturn(job.overrides, cfg, task_name="run", status=JobStatus.COMPLETED, _return_value=value)

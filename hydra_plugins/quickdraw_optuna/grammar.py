@@ -1,20 +1,21 @@
 """From Hydra's override grammar to the space of a search: interval, range, choice, tag(log, ...), int(...)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
 
 from quickdraw.errors import ConfigError
-from quickdraw.search.space import Axis, Params
+from quickdraw.search.space import Axis
 from quickdraw.settings import OUTPUT_KEYS, shown
 
-LUCK = {"seed", "data.split_seed", "data.seed"}
-NEVER = {"exp_name", "trainer.monitor", *OUTPUT_KEYS}
+SEED_KEYS = {"seed", "data.split_seed", "data.seed"}
+NOT_SEARCHABLE = {"exp_name", "trainer.monitor", *OUTPUT_KEYS}
 
 
 def split(overrides: Sequence[Override]) -> tuple[list[str], list[Axis]]:
-    """Return the fixed overrides as they were typed, and an axis for each searched one.
+    """The fixed overrides as they were typed, and an axis for each searched one.
 
     Raises ConfigError, one line for all that is wrong.
     """
@@ -34,15 +35,15 @@ def split(overrides: Sequence[Override]) -> tuple[list[str], list[Axis]]:
         complaints.append(
             "nothing to search: give at least one setting several values, 'optimizer.lr=tag(log,interval(1e-4,1e-1))'"
         )
-    twice = {axis.key for axis in axes if sum(axis.key == other.key for other in axes) > 1}
-    complaints += [f"{key}: given twice" for key in sorted(twice)]
+    counts = Counter(axis.key for axis in axes)
+    complaints += [f"{key}: given twice" for key in sorted(counts) if counts[key] > 1]
     if complaints:
         raise ConfigError(f"{'; '.join(complaints)}\nno job was started")
     return fixed, axes
 
 
 def as_axis(override: Override) -> Axis:
-    """Return the axis of a searched override. Its key keeps the sign that adds a key: `+model.width`."""
+    """The axis of a searched override. Its key keeps the sign that adds a key: `+model.width`."""
     key, value = override.get_key_element(), override.value()
     log = "log" in getattr(value, "tags", ())
     if isinstance(value, IntervalSweep):
@@ -50,21 +51,26 @@ def as_axis(override: Override) -> Axis:
         assert value.end is not None
         return Axis(key, value.start, value.end, log=log)
     if isinstance(value, RangeSweep):
-        values = list(value.range()) if value.step else []
+        values = []
+        if value.step:
+            values = list(value.range())
         if len(values) > 1:
             return Axis(key, values[0], values[-1], step=value.step)
         return Axis(key, choices=tuple(values) or (shown(value.start),))
-    choices = [plain(each) for each in override.sweep_iterator()]
-    return Axis(key, choices=tuple({repr(each): each for each in choices}.values()))
+    choices = {}
+    for each in override.sweep_iterator():
+        choice = plain(each)
+        choices[repr(choice)] = choice
+    return Axis(key, choices=tuple(choices.values()))
 
 
 def refusal(override: Override) -> str:
-    """Return why this is no setting to search in this way; an empty text if it is one."""
+    """Why this setting cannot be searched in this way; an empty text if it can."""
     key, value = override.key_or_group, override.value()
     tags = set(getattr(value, "tags", ()))
-    if key in LUCK:
+    if key in SEED_KEYS:
         return "a search over it would choose luck; hydra.sweeper.seeds=3 gives each trial three seeds"
-    if key in NEVER:
+    if key in NOT_SEARCHABLE:
         return "it cannot be searched"
     if tags - {"log"}:
         return f"expected no tag but log, got {', '.join(sorted(tags - {'log'}))}"
@@ -76,10 +82,5 @@ def refusal(override: Override) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a choice as Optuna takes it: a number, a truth value, or else the text of the override."""
+    """A choice as Optuna takes it: a number, a truth value, otherwise the text of the override."""
     return value if isinstance(value, bool | int | float) else Transformer.str(value)
-
-
-def overrides_of(params: Params) -> list[str]:
-    """Return settings as overrides."""
-    return [f"{key}={value if isinstance(value, str) else shown(value)}" for key, value in params.items()]

@@ -1,8 +1,7 @@
-"""The sweeper: from its keys and the command line to a Search."""
+"""The sweeper: from its keys and the command line to a SearchRunner."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
@@ -12,12 +11,19 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
-from hydra_plugins.quickdraw_optuna.grammar import overrides_of, split
+from hydra_plugins.quickdraw_optuna.grammar import split
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better, monitors
-from quickdraw.search.space import Axis, Params, corners
+from quickdraw.search.space import Axis, Params, corners, overrides_of
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, Rule, choice, either, encoded, flatten, shown, whole
-from quickdraw.sweep.jobs import Plan
+from quickdraw.sweep.job import Job
+from quickdraw.sweep.runner import counted
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+
+    from quickdraw.search.sampling import Proposer
+    from quickdraw.search.study import Direction
 
 RULES: dict[str, Rule] = {
     "n_trials": whole(1),
@@ -56,11 +62,10 @@ class OptunaSweeper(Sweeper):
     ) -> None:
         given = locals()
         self.keys = {key: given[key] for key in RULES}
-        complaints = [
-            f"hydra.sweeper.{key}: expected {RULES[key].words}, got {shown(value)}"
-            for key, value in self.keys.items()
-            if not RULES[key].holds(value)
-        ]
+        complaints = []
+        for key, value in self.keys.items():
+            if not RULES[key].holds(value):
+                complaints.append(f"hydra.sweeper.{key}: expected {RULES[key].words}, got {shown(value)}")
         if complaints:
             raise ConfigError("; ".join(complaints))
         self.params = [f"{key}={value}" for key, value in (params or {}).items()]
@@ -74,13 +79,13 @@ class OptunaSweeper(Sweeper):
         )
         if type(launcher) is not LocalLauncher:
             raise ConfigError(
-                f"hydra/sweeper=optuna runs its jobs by hydra/launcher=local alone, got {type(launcher).__name__}: "
+                f"hydra/sweeper=optuna runs its jobs by hydra/launcher=local only, got {type(launcher).__name__}: "
                 "leave hydra/launcher out"
             )
         self.launcher = launcher
 
     def sweep(self, arguments: list[str]) -> None:
-        """Search the space that the arguments describe; raises what `Search.run` does."""
+        """Search the space that the arguments describe; raises what `SearchRunner.run` does."""
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
@@ -94,62 +99,76 @@ class OptunaSweeper(Sweeper):
         self._search(fixed, axes)
 
     def _search(self, fixed: list[str], axes: Sequence[Axis]) -> None:
-        from quickdraw.search.pruning import make_pruner
-        from quickdraw.search.runner import Search
-        from quickdraw.search.sampling import Proposer
-        from quickdraw.search.study import JOURNAL, Direction, Study, held
+        from quickdraw.search.runner import SearchRunner
+        from quickdraw.search.study import JOURNAL, Study, held
 
-        sweep = self.launcher.sweep()
-        sweep.pool.warm_up()  # it imports torch meanwhile
-        probes = [self.launcher.plan([*fixed, *overrides_of(params)], 0) for params in corners(axes)]
-        sweep.check(probes)
+        # Check the corners of the space: if these are good, all settings are.
+        jobs = self.launcher.jobs()
+        jobs.warm_up()  # it imports torch meanwhile
+        probes = [self.launcher.job([*fixed, *overrides_of(params)], 0) for params in corners(axes)]
+        jobs.check(probes)
         config = probes[0].config
+        metric, direction = self._goal(config)
+        seeds = range(config["seed"], config["seed"] + self.keys["seeds"])
+        if self.launcher.dry_run and not (jobs.folder / JOURNAL).exists():
+            print(f"{self.keys['n_trials']} trials of {counted(seeds)} in {jobs.folder}: {described(axes)}")
+            return
+
+        # Open the study, or begin it.
+        proposer, pruner = self._proposer_and_pruner(axes)
+        facts = {
+            "metric": metric,
+            "direction": direction,
+            "seeds": list(seeds),
+            "space": {axis.key: axis.described() for axis in axes},
+            "settings": fixed_settings(config, axes),
+        }
+        jobs.folder.mkdir(parents=True, exist_ok=True)
+        with held(jobs.folder):
+            study = Study(jobs.folder, proposer, pruner, direction)
+            study.claim(facts)
+
+            def jobs_of(number: int, params: Params) -> list[Job]:
+                return self._trial_jobs([*fixed, *overrides_of(params)], number, seeds)
+
+            runner = SearchRunner(jobs, study, metric, self.keys["n_trials"], jobs_of, self.launcher.report)
+            if self.launcher.dry_run:
+                print(runner.preview())
+                return
+            OmegaConf.save(self.config, jobs.folder / "multirun.yaml")
+            runner.run(self.launcher.fail_fast)
+
+    def _goal(self, config: Mapping[str, Any]) -> tuple[str, "Direction"]:
+        """The metric that is searched for, and whether the best is its highest or its lowest value."""
         metric = self.keys["metric"] or config["trainer"]["monitor"]
         direction: Direction = self.keys["direction"] or ("minimize" if lower_is_better(metric) else "maximize")
-        seeds = range(config["seed"], config["seed"] + self.keys["seeds"])
+        return metric, direction
 
-        def plans_of(number: int, params: Params) -> list[Plan]:
-            overrides = [*fixed, *overrides_of(params)]
-            return [
-                self.launcher.plan(
-                    [*overrides, *([f"seed={seed}"] if len(seeds) > 1 else [])], number * len(seeds) + place
-                )
-                for place, seed in enumerate(seeds)
-            ]
+    def _proposer_and_pruner(self, axes: Sequence[Axis]) -> tuple["Proposer", "BasePruner"]:
+        from quickdraw.search.pruning import make_pruner
+        from quickdraw.search.sampling import Proposer
 
         keys = self.keys
         proposer = Proposer(axes, keys["sampler"], keys["seed"], keys["startup_trials"])
         pruner = make_pruner(keys["pruner"], keys["min_epochs"], keys["reduction_factor"], keys["startup_trials"])
-        if self.launcher.dry_run and not (sweep.folder / JOURNAL).exists():
-            jobs = "1 job" if len(seeds) == 1 else f"{len(seeds)} jobs"
-            print(f"{keys['n_trials']} trials of {jobs} in {sweep.folder}: {described(axes)}")
-            return
-        sweep.folder.mkdir(parents=True, exist_ok=True)
-        with held(sweep.folder):
-            study = Study(sweep.folder, proposer, pruner, direction)
-            study.claim(
-                {
-                    "metric": metric,
-                    "direction": direction,
-                    "seeds": list(seeds),
-                    "space": {axis.key: axis.described() for axis in axes},
-                    "settings": settled(config, axes),
-                }
-            )
-            search = Search(sweep, study, metric, keys["n_trials"], plans_of)
-            if self.launcher.dry_run:
-                print(search.preview())
-                return
-            OmegaConf.save(self.config, Path(sweep.folder) / "multirun.yaml")
-            search.run(self.launcher.fail_fast, self.launcher.report)
+        return proposer, pruner
+
+    def _trial_jobs(self, overrides: list[str], number: int, seeds: range) -> list[Job]:
+        """The jobs of a trial, one a seed."""
+        jobs = []
+        for place, seed in enumerate(seeds):
+            own = [f"seed={seed}"] if len(seeds) > 1 else []
+            jobs.append(self.launcher.job([*overrides, *own], number * len(seeds) + place))
+        return jobs
 
 
 def described(axes: Sequence[Axis]) -> str:
-    """Return a space in words."""
+    """A space in words."""
     return ", ".join(f"{axis.key} in {axis.described()}" for axis in sorted(axes, key=lambda axis: axis.key))
 
 
-def settled(config: Mapping[str, Any], axes: Sequence[Axis]) -> dict[str, Any]:
-    """Return the settings, by key, that are the same in all trials of a search."""
-    left_out = {"exp_name", *ENVIRONMENT_KEYS, *OUTPUT_KEYS, *(axis.key.lstrip("+") for axis in axes)}
+def fixed_settings(config: Mapping[str, Any], axes: Sequence[Axis]) -> dict[str, Any]:
+    """The settings, by key, that are the same in all trials of a search."""
+    searched = {axis.key.lstrip("+") for axis in axes}
+    left_out = {"exp_name", *ENVIRONMENT_KEYS, *OUTPUT_KEYS, *searched}
     return encoded({key: value for key, value in flatten(config).items() if key not in left_out})

@@ -1,5 +1,5 @@
 """Adaptive search with Optuna: what may be searched, what is proposed next, which training is not worth its end.
 
-Nothing here knows Hydra or how a job runs; `hydra_plugins/quickdraw_optuna` puts the two together. Optuna is imported
-by `sampling`, `pruning` and `study` alone.
+Nothing here knows Hydra; `hydra_plugins/quickdraw_optuna` is the sweeper that does. `runner` runs the trials as jobs of
+a sweep. Only `sampling`, `evolution`, `pruning` and `study` import Optuna.
 """

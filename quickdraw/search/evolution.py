@@ -30,27 +30,28 @@ class EvolutionSampler(BaseSampler):
         self.random = RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return nothing: what is searched was given."""
+        """Nothing: what is searched was given."""
         return {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return the next member of the newest generation."""
+        """The next member of the newest generation."""
         from cmaes import CMA
 
         if not self.axes:
             return {}
         bounds = np.array([[0.0, 1.0]] * len(self.axes))
         evolution = CMA(np.full(len(self.axes), 0.5), WIDTH, bounds=bounds, seed=self.seed % 2**31)
-        finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-        finished = [each for each in finished if all(axis.key in each.params for axis in self.axes)]
+        keys = {axis.key for axis in self.axes}
+        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        finished = [trial for trial in ended if keys <= trial.params.keys()]
         count = evolution.population_size
         for start in range(0, len(finished) - count + 1, count):
             generation = sorted(finished[start : start + count], key=lambda each: badness(each, study.direction))
             evolution.tell([(self._place(each), float(rank)) for rank, each in enumerate(generation)])
-        place = evolution.ask()
-        return {axis.key: axis.at(float(at)) for axis, at in zip(self.axes, place, strict=True)}
+        places = evolution.ask()
+        return {axis.key: axis.at(float(place)) for axis, place in zip(self.axes, places, strict=True)}
 
     def _place(self, trial: FrozenTrial) -> np.ndarray:
         return np.array([axis.position(trial.params[axis.key]) for axis in self.axes])
@@ -58,13 +59,15 @@ class EvolutionSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Return a random choice."""
+        """A random choice."""
         return self.random.sample_independent(study, trial, param_name, param_distribution)
 
 
 def badness(trial: FrozenTrial, direction: StudyDirection) -> tuple[bool, int, float]:
-    """Return what sorts trials, best first: the complete ones by value, then the pruned ones, the longest first."""
-    sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
-    value = sign * trial.value if trial.value is not None else float("inf")
-    pruned = trial.state == TrialState.PRUNED
-    return pruned, -(trial.last_step or 0) if pruned else 0, value
+    """What sorts trials, best first: the complete ones by value, then the pruned ones, the longest first."""
+    value = float("inf") if trial.value is None else trial.value
+    if direction == StudyDirection.MAXIMIZE and trial.value is not None:
+        value = -value
+    if trial.state == TrialState.PRUNED:
+        return True, -(trial.last_step or 0), value
+    return False, 0, value

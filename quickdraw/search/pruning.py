@@ -11,7 +11,7 @@ class Halving(BasePruner):
     """Successive halving without waiting. Source: Li et al. (2020), A system for massively parallel tuning (ASHA).
 
     After `min_epochs`, and after `factor` times as many each time, a training goes on only if its best score so far is
-    among the best 1/`factor` of all that came so far (the best alone, while there are fewer than `factor`).
+    among the best 1/`factor` of all that got there so far (only the best, while there are fewer than `factor`).
 
     Unlike Optuna's pruner it asks what the trials reported, and nothing that it noted itself before the answer was
     carried out: a search that was killed in between decides the same again.
@@ -22,7 +22,7 @@ class Halving(BasePruner):
         self.factor = factor
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        """Return whether the training should end."""
+        """Whether the training should end."""
         rung = self.min_epochs
         while rung <= (trial.last_step or 0):
             if rung > trial.system_attrs.get(PASSED, 0):
@@ -34,17 +34,17 @@ class Halving(BasePruner):
 
     def _among_the_best(self, study: Study, trial: FrozenTrial, rung: int) -> bool:
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
-        scores = {
-            other.number: max(sign * value for step, value in other.intermediate_values.items() if step <= rung)
-            for other in study.get_trials(deepcopy=False)
-            if rung in other.intermediate_values
-        }
+        scores: dict[int, float] = {}
+        for other in study.get_trials(deepcopy=False):
+            values = other.intermediate_values
+            if rung in values:
+                scores[other.number] = max(sign * value for step, value in values.items() if step <= rung)
         kept = sorted(scores.values(), reverse=True)[: max(1, len(scores) // self.factor)]
         return scores[trial.number] >= kept[-1]
 
 
 def make_pruner(name: str, min_epochs: int, factor: int, startup_trials: int) -> BasePruner:
-    """Return the pruner of that name: asha, median or none."""
+    """The pruner of that name: asha, median or none."""
     if name == "asha":
         return Halving(min_epochs, factor)
     if name == "median":

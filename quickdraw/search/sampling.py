@@ -16,13 +16,13 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from quickdraw.search.evolution import EvolutionSampler
-from quickdraw.search.space import FEW, Axis, Params, points, same, size
+from quickdraw.search.space import FEW, Axis, Params, params_key, points, size
 
 ATTEMPTS = 20  # to propose something new, before it is drawn from what is left
 
 
 def sobol(seed: int) -> BaseSampler:
-    """Return the sampler that fills the space evenly, by Sobol's sequence; the study remembers how far it came."""
+    """The sampler that fills the space evenly, by Sobol's sequence; the study remembers how far it got."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return QMCSampler(seed=seed, scramble=True, warn_independent_sampling=False)
@@ -41,7 +41,7 @@ MAKERS: dict[str, Callable[[Sequence[Axis], int, int, int], BaseSampler]] = {
 
 
 def distribution(axis: Axis) -> BaseDistribution:
-    """Return an axis as Optuna describes it."""
+    """An axis as Optuna describes it."""
     if axis.choices:
         return CategoricalDistribution(axis.choices)
     if axis.whole:
@@ -61,18 +61,18 @@ class Proposer(BaseSampler):
         self.forced: Params | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return the whole space, which is known."""
+        """The whole space, which is known."""
         return self.space
 
     def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> Params:
-        """Return settings that no trial has had, if there are any left."""
+        """Settings that no trial has had, if there are any left."""
         if self.forced is not None:
             forced, self.forced = self.forced, None
             return forced
-        tried = {same(other.params) for other in study.get_trials(deepcopy=False) if other.number != trial.number}
+        tried = {params_key(other.params) for other in study.get_trials(deepcopy=False) if other.number != trial.number}
         for attempt in range(ATTEMPTS):
             params = self._draw(study, trial, attempt)
-            if same(params) not in tried:
+            if params_key(params) not in tried:
                 return params
         return self._untried(trial, tried) or params
 
@@ -82,21 +82,21 @@ class Proposer(BaseSampler):
         for key, values in self.space.items():
             if key not in drawn:
                 drawn[key] = sampler.sample_independent(study, trial, key, values)
-        return {axis.key: axis.settled(drawn[axis.key]) for axis in self.axes}
+        return {axis.key: axis.rounded(drawn[axis.key]) for axis in self.axes}
 
     def _untried(self, trial: FrozenTrial, tried: set[str]) -> Params | None:
         if size(self.axes) > FEW:
             return None
-        left = [params for params in points(self.axes) if same(params) not in tried]
+        left = [params for params in points(self.axes) if params_key(params) not in tried]
         return left[derived(self.seed, trial.number, ATTEMPTS) % len(left)] if left else None
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Return the only value of an axis that has one: all others are proposed together."""
+        """Never called: all settings are proposed together."""
         raise LookupError(f"{param_name} is no axis of this search")
 
 
 def derived(*numbers: int) -> int:
-    """Return a seed below 2^32 made of several numbers."""
+    """A seed below 2^32 made of several numbers."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

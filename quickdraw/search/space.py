@@ -14,7 +14,7 @@ FEW = 10_000  # settings that are enumerated to find one that was not tried
 
 @dataclass(frozen=True)
 class Axis:
-    """One searched setting: one of `choices`, or else a number from `low` to `high`, both possible.
+    """One searched setting: one of `choices`, or a number from `low` to `high`, both possible.
 
     It is whole if both ends are. `step` is the distance of a number to the next, None for no such thing; with `log`,
     each factor of ten is drawn as often as any other.
@@ -33,7 +33,7 @@ class Axis:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def complaint(self) -> str:
-        """Return why nothing can be drawn from this axis; an empty text if something can."""
+        """Why nothing can be drawn from this axis; an empty text if something can."""
         if self.choices:
             return "" if len(self.choices) > 1 else "expected at least two different choices"
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
@@ -47,32 +47,35 @@ class Axis:
         return ""
 
     def described(self) -> str:
-        """Return the axis in Hydra's own words: `interval(0.0, 0.6)`."""
+        """The axis as it is typed: `interval(0.0, 0.6)`."""
         if self.choices:
             return f"choice({', '.join(map(shown, self.choices))})"
         if self.step is not None and not (self.whole and self.step == 1):
             return f"{shown(self.low)} to {shown(self.high)} in steps of {shown(self.step)}"
         text = f"interval({shown(self.low)}, {shown(self.high)})"
-        return f"{'int ' if self.whole else ''}{'log ' if self.log else ''}{text}"
+        if self.log:
+            text = f"log {text}"
+        return f"int {text}" if self.whole else text
 
     @property
     def size(self) -> float:
         """How many values there are; infinite for an interval of real numbers."""
         if self.choices:
             return len(self.choices)
-        step = self.step or (1 if self.whole else None)
-        return math.floor((self.high - self.low) / step + 1e-9) + 1 if step else math.inf
+        if not (self.step or self.whole):
+            return math.inf
+        return math.floor((self.high - self.low) / (self.step or 1) + 1e-9) + 1
 
     def values(self) -> list[Any]:
-        """Return all values of an axis of finite size."""
-        return list(self.choices) or [self.settled(self.low + i * (self.step or 1)) for i in range(int(self.size))]
+        """All values of an axis of finite size."""
+        return list(self.choices) or [self.rounded(self.low + i * (self.step or 1)) for i in range(int(self.size))]
 
     def ends(self) -> list[Any]:
-        """Return the values whose correctness is that of all: every choice, or the two ends."""
+        """The values that are good only if all are: every choice, or the two ends."""
         return list(self.choices) or [self.low, self.high]
 
-    def settled(self, value: Any) -> Any:
-        """Return a drawn value as it is used: with as many digits as matter, and still within the ends."""
+    def rounded(self, value: Any) -> Any:
+        """A drawn value as it is used: with as many digits as matter, and still within the ends."""
         if self.choices or self.whole:
             return value
         if self.step:
@@ -83,12 +86,14 @@ class Axis:
         return min(max(round(value, decimals), self.low), self.high)
 
     def position(self, value: float) -> float:
-        """Return where a number lies between the ends, in [0, 1]."""
-        low, high, at = map(math.log, (self.low, self.high, value)) if self.log else (self.low, self.high, value)
-        return (at - low) / (high - low)
+        """The place of a number between the ends, in [0, 1]."""
+        low, high = self.low, self.high
+        if self.log:
+            low, high, value = math.log(low), math.log(high), math.log(value)
+        return (value - low) / (high - low)
 
     def at(self, position: float) -> Any:
-        """Return the value at a position in [0, 1]."""
+        """The value at a position in [0, 1]."""
         if self.log:
             value = math.exp(math.log(self.low) + position * (math.log(self.high) - math.log(self.low)))
         else:
@@ -97,7 +102,7 @@ class Axis:
             step = self.step or 1
             value = self.low + round((value - self.low) / step) * step
         value = min(max(value, self.low), self.high)
-        return round(value) if self.whole else self.settled(value)
+        return round(value) if self.whole else self.rounded(value)
 
 
 Params = dict[str, Any]
@@ -112,7 +117,7 @@ class Proposal:
 
 
 def size(axes: Sequence[Axis]) -> float:
-    """Return how many settings a space has."""
+    """The number of settings in a space."""
     return math.prod(axis.size for axis in axes)
 
 
@@ -123,7 +128,7 @@ def points(axes: Sequence[Axis]) -> Iterator[Params]:
 
 
 def corners(axes: Sequence[Axis]) -> list[Params]:
-    """Return settings that hold every choice and both ends of every interval: if these are good, all are.
+    """Settings that hold every choice and both ends of every interval: if these are good, all are.
 
     The first holds the first of each.
     """
@@ -131,6 +136,15 @@ def corners(axes: Sequence[Axis]) -> list[Params]:
     return [first, *({**first, axis.key: value} for axis in axes for value in axis.ends()[1:])]
 
 
-def same(params: Mapping[str, Any]) -> str:
-    """Return a text that is equal for equal settings, whatever their order; 1 and 1.0 and true are three values."""
+def params_key(params: Mapping[str, Any]) -> str:
+    """A text that is equal for equal settings, whatever their order; 1 and 1.0 and true are three values."""
     return repr(sorted(params.items()))
+
+
+def overrides_of(params: Params) -> list[str]:
+    """Settings as overrides of a command line."""
+    overrides = []
+    for key, value in params.items():
+        text = value if isinstance(value, str) else shown(value)
+        overrides.append(f"{key}={text}")
+    return overrides

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from quickdraw.errors import RunError
 from quickdraw.search.sampling import Proposer
-from quickdraw.search.space import Params, Proposal, same, size
+from quickdraw.search.space import Params, Proposal, params_key, size
 from quickdraw.settings import differences, encoded
 
 JOURNAL = "study.journal"
@@ -43,8 +43,8 @@ class Study:
         self.maximise = direction == "maximize"
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
-            mend(self.path)
-            self.storage = JournalStorage(JournalFileBackend(str(self.path), Alone()))  # type: ignore[arg-type]
+            drop_partial_line(self.path)
+            self.storage = JournalStorage(JournalFileBackend(str(self.path), NoLock()))  # type: ignore[arg-type]
             self.study = optuna.create_study(
                 storage=self.storage,
                 sampler=proposer,
@@ -57,7 +57,7 @@ class Study:
             raise
         except Exception as error:  # whatever Optuna makes of a file that it did not write
             raise RunError(
-                f"{self.path}: no journal of Optuna, or a damaged one ({type(error).__name__}: {error}); "
+                f"{self.path}: not a journal of Optuna, or a damaged one ({type(error).__name__}: {error}); "
                 "move it away to begin the search anew: the jobs that it ran are kept"
             ) from error
 
@@ -74,30 +74,30 @@ class Study:
             )
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
-        """Return the trials in some of Optuna's states, or all of them."""
+        """The trials in some of Optuna's states, or all of them."""
         return self.study.get_trials(deepcopy=False, states=states or None)
 
     def finished(self) -> int:
-        """Return how many trials came to an end."""
+        """The number of trials that are at their end."""
         return len(self.trials(TrialState.COMPLETE, TrialState.PRUNED))
 
     def best(self) -> float | None:
-        """Return the best score of the completed trials, None before the first."""
+        """The best score of the completed trials, None before the first."""
         values = [trial.value for trial in self.trials(TrialState.COMPLETE) if trial.value is not None]
-        return (max if self.maximise else min)(values, default=None)
+        return max(values, default=None) if self.maximise else min(values, default=None)
 
     def exhausted(self) -> bool:
-        """Return whether every setting of the space was tried."""
-        return len({same(trial.params) for trial in self.trials()}) >= size(self.proposer.axes)
+        """Whether every setting of the space was tried."""
+        return len({params_key(trial.params) for trial in self.trials()}) >= size(self.proposer.axes)
 
     def ask(self, params: Params | None = None) -> Proposal:
-        """Return a new trial, with these settings or those that the sampler proposes."""
+        """A new trial, with these settings or those that the sampler proposes."""
         self.proposer.forced = params
         trial = self.study.ask(self.proposer.space)
         return self._proposal(self._trial(trial.number))
 
     def unfinished(self) -> list[Proposal]:
-        """Return the trials that were lost on their way.
+        """The trials that were lost on their way.
 
         One that was lost before it had all its settings gets the others now: those that it would have had.
         """
@@ -114,9 +114,15 @@ class Study:
         return Proposal(trial.number, {axis.key: trial.params[axis.key] for axis in self.proposer.axes})
 
     def failed(self) -> list[Params]:
-        """Return the settings that failed and that no other trial has had since."""
-        others = {same(trial.params) for trial in self.trials() if trial.state != TrialState.FAIL}
-        failed = {same(trial.params): trial.params for trial in self.trials(TrialState.FAIL)}
+        """The settings that failed and that no other trial has had since."""
+        failed: dict[str, Params] = {}
+        others: set[str] = set()
+        for trial in self.trials():
+            key = params_key(trial.params)
+            if trial.state == TrialState.FAIL:
+                failed[key] = trial.params
+            else:
+                others.add(key)
         return [params for key, params in failed.items() if key not in others]
 
     def report(self, number: int, values: Sequence[float]) -> None:
@@ -126,8 +132,8 @@ class Study:
             if epoch not in trial.intermediate_values and math.isfinite(value):
                 self.storage.set_trial_intermediate_value(trial._trial_id, epoch, value)
 
-    def hopeless(self, number: int) -> bool:
-        """Return whether a trial should end, by what it has reported."""
+    def should_prune(self, number: int) -> bool:
+        """Whether a trial should end, by what it has reported."""
         return self.study.pruner.prune(self.study, self._trial(number))
 
     def tell(self, number: int, facts: Mapping[str, Any], value: float | None = None) -> None:
@@ -149,7 +155,7 @@ class Study:
         )
 
 
-class Alone:
+class NoLock:
     """No lock between the operations: `held` keeps other writers out, and a killed process leaves nothing behind."""
 
     def acquire(self) -> bool:
@@ -160,7 +166,7 @@ class Alone:
         """Go on."""
 
 
-def mend(path: Path) -> None:
+def drop_partial_line(path: Path) -> None:
     """Cut off the last line if the process that wrote it was killed before its end."""
     if not path.exists():
         return

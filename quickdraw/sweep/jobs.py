@@ -1,119 +1,133 @@
-"""The jobs of a sweep, one by one: `submit` starts one, `next` waits for the first to end and tells how it went.
+"""The interface of whatever runs jobs: `submit` starts one, `next` waits for the first to end and returns its run.
 
-`batch.py` runs many jobs with the two. A sweeper that chooses each job by the results so far uses them directly,
-without waiting for a batch.
+`LocalJobs` (`local`), `SlurmJobs` (`slurm`) and `RayJobs` (`ray`) hold it. Runners use nothing else, so a sweep of any
+kind runs on any of them.
 """
 
-import contextlib
 import signal
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from quickdraw import settings
-from quickdraw.errors import ConfigError
-from quickdraw.hardware import resolve_threads, usable_cores
 from quickdraw.run.folder import RunFolder
-from quickdraw.run.listing import KILLED, Run, read_run, write_summary
-from quickdraw.settings import encoded
-from quickdraw.sweep import process
-from quickdraw.sweep.pool import Pool
+from quickdraw.run.listing import KILLED, Run
+from quickdraw.sweep.checks import check_jobs
+from quickdraw.sweep.job import Job
+from quickdraw.sweep.pool import Exit, Pool
 
-LAST_WORD_S = 5  # for jobs that were told a second time to stop
+LAST_WORD_S = 5  # for jobs that were asked a second time to stop
 
-
-@dataclass(frozen=True)
-class Plan:
-    """One job as it was asked for: its composed configuration, where it goes, and what its process calls."""
-
-    overrides: list[str]
-    folder: Path
-    config: dict[str, Any]
-    call: tuple[Callable[..., None], tuple[Any, ...]]
-
-    def run(self) -> Run:
-        """Return the run as it stands on the disk, with the settings of this plan."""
-        return replace(read_run(self.folder), settings=settings.flatten(self.config))
+Judge = Callable[[Job], str]  # why a judged job should end now; an empty text lets it go on
 
 
-class Sweep:
-    """The jobs in one folder, `n_jobs` at once (auto: cores divided by the threads of a job, or one a GPU)."""
+def let_go_on(job: Job) -> str:
+    """The judge of jobs that nobody judges."""
+    return ""
 
-    def __init__(self, folder: Path, n_jobs: int | str) -> None:
+
+class Jobs(ABC):
+    """The jobs in one sweep's folder that are under way, by their folders in `running`; `size` of them run at once.
+
+    `pool` has the processes of this machine, which at least check the settings. It imports all that the settings may
+    name, and `preload`.
+    """
+
+    def __init__(self, folder: Path, n_jobs: int | str, preload: Sequence[str] = ()) -> None:
         self.folder = folder
         self.n_jobs = n_jobs
-        self.pool = Pool()
-        self.running: dict[str, tuple[Plan, dict[str, Any]]] = {}  # with the status before, by the name of the process
+        self.pool = Pool(preload=preload)
+        self.size = 1
+        self.running: dict[Path, Job] = {}
         self.stopping = False
 
-    def check(self, plans: Sequence[Plan]) -> None:
-        """Find out how many jobs fit the machine; raise ConfigError, naming all that is wrong, if a setting is bad."""
-        common = set.intersection(*(set(plan.overrides) for plan in plans))
-        asked = [(plan.config, " ".join(each for each in plan.overrides if each not in common)) for plan in plans]
-        complaints: dict[str, str] = {}
-        for config, overrides in asked:
-            try:
-                settings.check(config)
-            except ConfigError as error:
-                complaints.setdefault(str(error), overrides)
-        if not complaints:  # now the classes that the settings name may be imported, in a process that has torch
-            gpus, complaints = self.pool.ask(process.inspect, asked)
-            self.pool.size = self._size(plans, gpus)
-        if complaints:
-            told = [f"{error} (in {overrides})" if overrides else error for error, overrides in complaints.items()]
-            raise ConfigError(f"{'; '.join(told)}\nno job was started")
+    def warm_up(self) -> None:
+        """Begin in the background what the first job would have to wait for."""
+        self.pool.warm_up()
+
+    def check(self, jobs: Sequence[Job]) -> None:
+        """Find out how many jobs fit; raise ConfigError, naming all that is wrong, if a setting is bad."""
+        gpus = check_jobs(jobs, self.pool)
+        self.size = self.fitting(jobs, gpus)
+
+    @abstractmethod
+    def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
+        """How many of these jobs can run at once; this machine has so many GPUs."""
+
+    @abstractmethod
+    def has_room(self) -> bool:
+        """Whether a job can be submitted now."""
+
+    @abstractmethod
+    def submit(self, job: Job) -> None:
+        """Start a job, or queue it; there must be room."""
+
+    @abstractmethod
+    def next(self, timeout_s: float | None = None, judge: Judge = let_go_on) -> Run | None:
+        """Wait for a job to end, and return its run; None after a time-out, or when no job is under way.
+
+        Meanwhile `judge` answers what judged jobs ask. A job that died without a word is recorded as failed. One that
+        found another process in its folder is returned as it stands: running.
+        """
+
+    @abstractmethod
+    def stop(self, number: int) -> None:
+        """Send every job a signal. From now on no job's death is a failure."""
+
+    def stop_at_once(self) -> None:
+        """Ask the jobs a second time, which stops them at once, and end what is still there after that."""
+        self.stop(signal.SIGTERM)
+        while self.running and self.next(LAST_WORD_S):
+            pass
+        self.stop(getattr(signal, "SIGKILL", signal.SIGTERM))
+        while self.running and self.next():
+            pass
+
+
+class ProcessJobs(Jobs):
+    """Jobs whose processes end before our eyes: a subclass starts them, stops them and waits for an exit."""
+
+    def __init__(self, folder: Path, n_jobs: int | str, preload: Sequence[str] = ()) -> None:
+        super().__init__(folder, n_jobs, preload)
+        self.before: dict[Path, dict[str, Any]] = {}  # the status of each running job's folder before it was started
+
+    @abstractmethod
+    def start(self, job: Job) -> None:
+        """Start the process of a job."""
+
+    @abstractmethod
+    def next_exit(self, timeout_s: float | None, judge: Judge) -> Exit | None:
+        """Wait for a process to end, its name that of the job's folder; None after a time-out."""
 
     def has_room(self) -> bool:
-        """Return whether a job can be started now."""
-        return self.pool.has_room()
+        """Whether a job can be started now."""
+        return len(self.running) < self.size
 
-    def submit(self, plan: Plan) -> None:
+    def submit(self, job: Job) -> None:
         """Start a job; there must be room."""
-        self.running[plan.folder.name] = plan, RunFolder(plan.folder).status
-        self.pool.submit(plan.folder.name, *plan.call)
+        self.running[job.folder] = job
+        self.before[job.folder] = RunFolder(job.folder).status
+        self.start(job)
 
-    def next(self, timeout_s: float | None = None) -> Run | None:
-        """Wait for a job to end and return its run; None after a time-out.
-
-        A job that died without a word is recorded as failed. One that found another process in its folder is returned
-        as it stands: running.
-        """
-        ended = self.pool.next(timeout_s)
+    def next(self, timeout_s: float | None = None, judge: Judge = let_go_on) -> Run | None:
+        """Wait for a job to end, and return its run, as Jobs says."""
+        ended = self.next_exit(timeout_s, judge)
         if ended is None:
             return None
-        plan, before = self.running.pop(ended.name)
-        run, status = plan.run(), RunFolder(plan.folder).status
+        folder = Path(ended.name)
+        job, before = self.running.pop(folder), self.before.pop(folder)
+        run, status = job.on_disk(), RunFolder(folder).status
         if self.stopping or run.state == "running" or run.ended:
             return run
         if ended.code <= 0 or run.reason == KILLED or status == before:
             run = replace(run, state="failed", reason=ended.reason or cause(ended.code))
-        record(plan, run)
+        job.record(run)
         return run
-
-    def stop(self, number: int) -> None:
-        """Send every job a signal. From now on no job's death is a failure."""
-        self.stopping = True
-        self.pool.stop(number)
-
-    def stop_at_once(self) -> None:
-        """Tell the jobs a second time, which stops them at once, and end what is still there after that."""
-        for number, patience_s in ((signal.SIGTERM, LAST_WORD_S), (getattr(signal, "SIGKILL", signal.SIGTERM), None)):
-            self.stop(number)
-            while self.running and self.next(patience_s):
-                pass
-
-    def _size(self, plans: Sequence[Plan], gpus: int) -> int:
-        if isinstance(self.n_jobs, int):
-            return self.n_jobs
-        if gpus and any(plan.config["device"] != "cpu" for plan in plans):
-            return gpus
-        threads = [resolve_threads(plan.config["threads"], one_of_many=True) for plan in plans]
-        return max(1, usable_cores() // max(threads, default=1))
 
 
 def cause(code: int) -> str:
-    """Return why a process is gone, by its exit code, when it left no word itself."""
+    """Why a process is gone, by its exit code, when it left no word itself."""
     if code >= 0:
         return f"its process ended with exit code {code}"
     hint = " (out of memory?)" if code == -getattr(signal, "SIGKILL", 9) else ""
@@ -121,13 +135,3 @@ def cause(code: int) -> str:
         return f"killed by {signal.Signals(-code).name}{hint}"
     except ValueError:
         return f"killed by signal {-code}"
-
-
-def record(plan: Plan, run: Run) -> None:
-    """Write into the job's folder what the job could not: how it ended, and its settings if it never began."""
-    folder = RunFolder(plan.folder)
-    folder.status = {"overrides": plan.overrides, "config": encoded(plan.config)} | folder.status
-    with contextlib.suppress(OSError):  # a full disk ends no sweep
-        folder.path.mkdir(parents=True, exist_ok=True)
-        folder.update(state=run.state, reason=run.reason)
-        write_summary(plan.folder.parent)

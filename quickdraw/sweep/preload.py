@@ -1,9 +1,10 @@
-"""What the fork server imports, once for all jobs. Hydra imports this file too, and must not pay for torch."""
+"""What the fork server imports, once for all jobs. Importing this file does nothing elsewhere: see IN_SERVER."""
 
 import importlib
 import logging
 import os
-import sys
+
+IN_SERVER = "QUICKDRAW_FORK_SERVER"  # set by the pool while it starts a server, which can only be told to import
 
 MODULES = (
     "torch._dynamo",  # optimizers and the graph import it at their first use
@@ -18,11 +19,13 @@ MODULES = (
     "quickdraw.run.results",
     "quickdraw.run.tracking",
     "quickdraw.run.weights",
-    "hydra_plugins.quickdraw_cli.command_line",
+    "quickdraw.sweep.checks",
     "quickdraw.sweep.process",
 )
 
-if sys.argv[0] == "-c":
+
+def prepare_server() -> None:
+    """Import what jobs need, and leave the terminal's process group."""
     os.setsid()  # Ctrl-C and a closed terminal are for the sweep's own process, which asks each job once
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of a read-only home it says too much
     for module in MODULES:
@@ -30,3 +33,7 @@ if sys.argv[0] == "-c":
     from quickdraw.vision import import_torchvision
 
     import_torchvision()
+
+
+if os.environ.pop(IN_SERVER, None):
+    prepare_server()

@@ -1,156 +1,176 @@
-"""Many jobs of a sweep in Slurm's queue: what is missing is submitted, and all are watched from their folders.
+"""Jobs in Slurm's queue: submitted as arrays, and watched by `squeue` and their folders.
 
-Nothing here keeps a job alive: the command may end, and the one that is typed next takes the watch up again.
+Nothing here keeps a job alive: the command may end, and the one that is typed next takes its jobs up again.
 """
 
+import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
-from quickdraw.analysis.sweep import Sweep as SweepOnDisk
-from quickdraw.analysis.tables import report
-from quickdraw.errors import Interrupted, RunError
-from quickdraw.run.listing import KILLED, Run, write_summary
-from quickdraw.signals import stop_on_signals
-from quickdraw.sweep.jobs import Plan, Sweep, record
-from quickdraw.sweep.runner import Batch
-from quickdraw.sweep.slurm_queue import Entry, Queue, array_size, arrays
-from quickdraw.sweep.view import View
+from quickdraw.run.listing import KILLED, Run
+from quickdraw.sweep.job import Job
+from quickdraw.sweep.jobs import Jobs, Judge, let_go_on
+from quickdraw.sweep.process import open_log
+from quickdraw.sweep.slurm_queue import Entry, Queue, array_size, cancel
 
 TICK_S = 0.2
 
 
-class SlurmBatch(Batch):
-    """Some jobs of one sweep. `send` submits some as an array and returns Slurm's numbers."""
+@dataclass(frozen=True)
+class SlurmJob:
+    """One job as submitit pickles it: called on the node, and asked for its `checkpoint` when it is queued again."""
 
-    def __init__(
-        self,
-        sweep: Sweep,
-        plans: Iterable[Plan],
-        queue: Queue,
-        send: Callable[[Sequence[Plan]], list[str]],
-        report: bool,
-    ) -> None:
-        super().__init__(sweep, plans, report)
-        self.queue = queue
+    job: Job
+
+    def __call__(self) -> None:
+        """Run the job in the folder that the local launcher would have given it."""
+        open_log(self.job.folder)
+        self.job.task()
+
+    def checkpoint(self) -> Any:
+        """What is to be run when the job is queued again: the same, because it continues from its own folder."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+Send = Callable[[Sequence[SlurmJob]], list[str]]  # submits some jobs as one array, and returns Slurm's numbers
+
+
+class SlurmJobs(Jobs):
+    """Jobs in Slurm's queue, which lets `n_jobs` of an array run at once. What is submitted goes to it at the `flush`.
+
+    No more than `at_once` are submitted and not yet ended: without a limit Slurm's queue holds what waits; a sweeper
+    that chooses each job by the results so far wants one.
+    """
+
+    def __init__(self, folder: Path, n_jobs: int, send: Send, poll_s: float, at_once: float = math.inf) -> None:
+        super().__init__(folder, n_jobs)
+        self.size = n_jobs
         self.send = send
-        self._sort()
+        self.poll_s = poll_s
+        self.at_once = at_once
+        self.queue = Queue(folder)
+        self.entries: dict[str, Entry] = {}  # Slurm's newest words on the jobs, by the names of their folders
+        self.unsent: list[Job] = []
+        self.finished: deque[Run] = deque()
+        self.unseen: set[Path] = set()  # folders of jobs that Slurm is done with, but whose end was not there to see
+        self.next_look = 0.0
 
-    def _sort(self) -> None:
-        """Find out how each run stands with Slurm, and which are neither finished nor queued."""
-        entries = self.queue.read()
-        self.runs = {folder: self.told(plan.run(), entries) for folder, plan in self.plans.items()}
-        self.todo = [plan for plan in self.plans.values() if not (self._waits(plan) or self.runs[plan.folder].ended)]
+    def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
+        """How many of these jobs can run at once: what Slurm was asked for."""
+        return self.size
 
-    @staticmethod
-    def told(run: Run, entries: dict[str, Entry]) -> Run:
-        """Return the run with Slurm's word on it: `queued` or `running` while Slurm is not done with it."""
-        entry = entries.get(run.folder.name)
-        if run.ended or entry is None or entry.ended:
-            return run
-        return replace(run, state="running" if entry.state in ("RUNNING", "COMPLETING") else "queued")
+    def take_up(self, jobs: Iterable[Job]) -> None:
+        """Wait from now on for those of the jobs that an earlier command, or another launcher, left under way."""
+        self.entries = self.queue.read()
+        for job in jobs:
+            if self.seen(job.on_disk()).state in ("queued", "running"):
+                self.running[job.folder] = job
 
-    def submit(self) -> None:
-        """Submit what is neither finished nor queued, and say how all stand, how to watch and how to cancel.
+    def has_room(self) -> bool:
+        """Whether a job can be submitted now."""
+        return len(self.running) < self.at_once
 
-        Raises ConfigError before any is submitted if a setting is bad, RunError if Slurm takes no more.
-        """
+    def submit(self, job: Job) -> None:
+        """Have a job sent with the next `flush`."""
+        self.running[job.folder] = job
+        self.unsent.append(job)
+
+    def flush(self) -> None:
+        """Send what was submitted, as few arrays; raises RunError if Slurm takes no more."""
+        if not self.unsent:
+            return
         with self.queue.lock:
-            self._sort()  # a second command may have submitted since
-            self._check()
-            print(self._to_do(), flush=True)
-            size = array_size() if self.todo else 1
-            for start in range(0, len(self.todo), size):
-                some = self.todo[start : start + size]
-                numbers = self.send(some)
-                self.queue.record({plan.folder.name: number for plan, number in zip(some, numbers, strict=True)})
-                for plan in some:
-                    self.runs[plan.folder] = replace(self.runs[plan.folder], state="queued", reason="")
-        self.todo = []
-        print(self.advice(), flush=True)
+            self.queue.read()  # another command may have noted numbers
+            size = array_size()
+            while self.unsent:
+                some = self.unsent[:size]
+                numbers = self.send([SlurmJob(replace(job, folder=job.folder.absolute())) for job in some])
+                del self.unsent[:size]
+                self.queue.record({job.folder.name: number for job, number in zip(some, numbers, strict=True)})
 
-    def _to_do(self) -> str:
-        states = [run.state for run in self.runs.values()]
-        counts = {state: states.count(state) for state in ("completed", "diverged", "pruned", "running", "queued")}
-        told = [f"{count} {state}" for state, count in counts.items() if count]
-        missing = len(self.todo) or "none"
-        jobs = "1 job" if len(states) == 1 else f"{len(states)} jobs"
-        return f"{jobs} in {self.sweep.folder}: {', '.join([*told, f'{missing} to submit'])}"
-
-    def advice(self) -> str:
-        """Return how to watch the jobs that have not ended, and how to cancel them."""
-        waiting = [folder.name for folder, run in self.runs.items() if run.state in ("queued", "running")]
-        numbers = arrays(self.queue.numbers[name] for name in waiting if name in self.queue.numbers)
-        if not numbers:
-            return "no job is queued"
-        return (
-            f"watch:  squeue --jobs={','.join(numbers)}\n"
-            f"        python -m quickdraw.analysis sweep {self.sweep.folder}\n"
-            f"cancel: scancel {' '.join(numbers)}\n"
-            "Ctrl-C ends this command and no job; the same command again shows the state and submits what is missing"
-        )
-
-    def watch(self, poll_s: float) -> None:
-        """Wait until Slurm is done with all jobs, and print how it went.
-
-        Raises RunError at the end if some did not finish; Interrupted after a signal, which no job hears of.
-        """
-        unseen: set[str] = set()
-        try:
-            with stop_on_signals(), View(self.names, self.runs.values(), self.sweep.pool.size) as view:
-                while waiting := [plan for plan in self.plans.values() if self._waits(plan)]:
-                    entries = self.queue.read()
-                    for plan in waiting:
-                        self._look(plan, entries.get(plan.folder.name), unseen, view)
-                    view.show(sum(run.state == "running" for run in self.runs.values()))
-                    end = time.monotonic() + poll_s
-                    while time.monotonic() < end and any(map(self._waits, self.plans.values())):
-                        time.sleep(min(TICK_S, poll_s))
-        except Interrupted:
-            ended = sum(run.ended for run in self.runs.values())
-            print(f"\n{ended} of {len(self.runs)} jobs are finished; the others go on without this command")
-            print(self.advice(), flush=True)
-            raise
-        summary = write_summary(self.sweep.folder)
-        print(
-            f"\n{report(SweepOnDisk(self.sweep.folder, list(self.runs.values())))}\n\nall of it: {summary}", flush=True
-        )
-        if self.report:
-            self._draw()
-        missing = sum(not run.ended for run in self.runs.values())
-        if missing:
-            raise RunError(
-                f"{missing} of {len(self.runs)} jobs did not finish; the same command submits them again, and only them"
-            )
-
-    def _waits(self, plan: Plan) -> bool:
-        return self.runs[plan.folder].state in ("queued", "running")
-
-    def _look(self, plan: Plan, entry: Entry | None, unseen: set[str], view: View) -> None:
-        """Bring one run up to date. One that Slurm is done with has a second look to show its end on a shared disk."""
-        if entry and not entry.ended:
-            unseen.discard(plan.folder.name)
-            self.runs[plan.folder] = self.told(self.runs[plan.folder], {plan.folder.name: entry})
-            return
-        run = plan.run()
-        if not run.ended and plan.folder.name not in unseen:
-            unseen.add(plan.folder.name)
-            return
-        if run.state == "running":  # another launcher's, or a disk that is slow to tell
-            return
-        if not run.ended:
-            run = self._explained(plan, run, entry)
-        self.runs[plan.folder] = run
-        view.ended(run)
-
-    @staticmethod
-    def _explained(plan: Plan, run: Run, entry: Entry | None) -> Run:
-        """Return a run that Slurm ended with the cause, and note it in the job's folder."""
-        cancelled = entry is not None and entry.state == "CANCELLED"
-        if run.state in ("new", "queued") or run.reason == KILLED:
-            cause = entry.cause() if entry else "its process is gone, and Slurm has forgotten why"
-            run = replace(
-                run, state="interrupted" if cancelled else "failed", reason="cancelled" if cancelled else cause
-            )
-            record(plan, run)
+    def next(self, timeout_s: float | None = None, judge: Judge = let_go_on) -> Run | None:
+        """Wait for a job to end, and return its run, as Jobs says. Slurm is asked every `poll_s` seconds."""
+        self.flush()
+        end = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while self.running and not self.finished:
+            if time.monotonic() >= self.next_look:
+                self._look()
+                self.next_look = time.monotonic() + self.poll_s
+                continue
+            left_s = end - time.monotonic()
+            if left_s <= 0:
+                break
+            time.sleep(min(TICK_S, self.poll_s, left_s))
+        if not self.finished:
+            return None
+        run = self.finished.popleft()
+        del self.running[run.folder]
         return run
+
+    def stop(self, number: int) -> None:
+        """Have Slurm end every job, with time to save unless the signal is SIGKILL; those that wait never begin."""
+        self.stopping = True
+        for job in self.unsent:
+            del self.running[job.folder]
+        self.unsent = []
+        names = [folder.name for folder in self.running]
+        cancel([self.queue.numbers[name] for name in names if name in self.queue.numbers], number)
+        self.next_look = 0.0
+
+    def training(self) -> int:
+        """How many jobs Slurm is running, as it said last."""
+        return sum(self._state(folder.name) == "running" for folder in self.running)
+
+    def seen(self, run: Run) -> Run:
+        """The run with Slurm's word on it: `queued` or `running` while Slurm is not done with it."""
+        state = self._state(run.folder.name)
+        return run if run.ended or not state else replace(run, state=state)
+
+    def _state(self, name: str) -> str:
+        entry = self.entries.get(name)
+        if entry is None or entry.ended:
+            return ""
+        return "running" if entry.state in ("RUNNING", "COMPLETING") else "queued"
+
+    def _look(self) -> None:
+        """Note in `finished` how jobs ended since the last look; `next` hands them out one by one."""
+        self.entries = self.queue.read()
+        known = {run.folder for run in self.finished}
+        for job in self.running.values():
+            run = self._end_of(job) if job.folder not in known else None
+            if run:
+                self.finished.append(run)
+
+    def _end_of(self, job: Job) -> Run | None:
+        """How a job ended, None if it has not. One that Slurm is done with has a second look to show its end."""
+        entry = self.entries.get(job.folder.name)
+        if entry and not entry.ended:
+            self.unseen.discard(job.folder)
+            return None
+        run = job.on_disk()
+        if run.ended:
+            return run
+        if job.folder not in self.unseen:  # a shared disk may show it later
+            self.unseen.add(job.folder)
+            return None
+        if run.state == "running":  # another launcher's
+            return None
+        if run.state in ("new", "queued") or run.reason == KILLED:
+            run = explained(run, entry)
+            job.record(run)
+        return run
+
+
+def explained(run: Run, entry: Entry | None) -> Run:
+    """A run that Slurm ended, with the cause."""
+    if entry is None:
+        return replace(run, state="failed", reason="its process is gone, and Slurm has forgotten why")
+    if entry.state == "CANCELLED":
+        return replace(run, state="interrupted", reason="cancelled")
+    return replace(run, state="failed", reason=entry.cause())

@@ -1,4 +1,4 @@
-"""What Slurm knows of a sweep's jobs, by `squeue` alone: accounting (`sacct`) is asked nothing.
+"""What Slurm knows of a sweep's jobs, by `squeue` only: accounting (`sacct`) is asked nothing.
 
 `.slurm.json` in the sweep's folder holds Slurm's number of each job's folder, so that a command that is typed again
 finds the jobs of the one before it.
@@ -6,8 +6,9 @@ finds the jobs of the one before it.
 
 import os
 import shutil
+import signal
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +48,11 @@ class Entry:
         return self.state in ENDS
 
     def cause(self) -> str:
-        """Return how the job ended, for one that left no word itself."""
+        """How the job ended, for one that left no word itself."""
         code = os.waitstatus_to_exitcode(self.code & 0xFFFF)
-        told = f"signal {-code}" if code < 0 else f"exit code {code}"
+        end = f"signal {-code}" if code < 0 else f"exit code {code}"
         hint = " (out of memory?)" if code in (-9, 137) else ""
-        return f"Slurm job {self.number}: {self.state}, {told}{hint}"
+        return f"Slurm job {self.number}: {self.state}, {end}{hint}"
 
 
 class Queue:
@@ -67,7 +68,7 @@ class Queue:
             )
 
     def read(self) -> dict[str, Entry]:
-        """Return what Slurm says of each job, by the name of its folder; jobs it has forgotten are left out."""
+        """Slurm's words on each job, by the name of its folder; jobs that it has forgotten are left out."""
         self.numbers = read_json(self.path) or {}
         entries = look(self.numbers.values())
         return {name: entries[number] for name, number in self.numbers.items() if number in entries}
@@ -79,7 +80,7 @@ class Queue:
 
 
 def look(numbers: Iterable[str]) -> dict[str, Entry]:
-    """Return Slurm's words on these jobs, by number. It forgets a job some minutes after its end (MinJobAge)."""
+    """Slurm's words on these jobs, by number. It forgets a job some minutes after its end (MinJobAge)."""
     entries = {}
     bases = arrays(numbers)
     if bases:
@@ -90,13 +91,20 @@ def look(numbers: Iterable[str]) -> dict[str, Entry]:
     return entries
 
 
+def cancel(numbers: Sequence[str], number: int) -> None:
+    """Have Slurm end these jobs: by SIGTERM, and SIGKILL some time later (KillWait), or by SIGKILL at once."""
+    if numbers:
+        at_once = ["--signal=KILL", "--full"] if number == signal.SIGKILL else []
+        ask("scancel", *at_once, *numbers)
+
+
 def arrays(numbers: Iterable[str]) -> list[str]:
-    """Return the numbers that stand for all these jobs: an array's own, 12, for 12_0, 12_1, ..."""
+    """The numbers that stand for all these jobs: an array's own, 12, for 12_0, 12_1, ..."""
     return sorted({number.partition("_")[0] for number in numbers}, key=int)
 
 
 def array_size() -> int:
-    """Return how many jobs this Slurm takes in one array."""
+    """The number of jobs that this Slurm takes in one array."""
     for line in ask("scontrol", "show", "config").splitlines():
         key, _, value = line.partition("=")
         if key.strip() == "MaxArraySize":
@@ -105,8 +113,9 @@ def array_size() -> int:
 
 
 def ask(*command: str) -> str:
-    """Return what a command of Slurm prints; nothing if it knows none of the jobs. Raises RunError if it fails."""
+    """The output of a command of Slurm; nothing if it knows none of the jobs. Raises RunError if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode and "Invalid job id" not in done.stderr:
-        raise RunError(f"{command[0]}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'failed'}")
+        lines = done.stderr.strip().splitlines() or ["failed"]
+        raise RunError(f"{command[0]}: {lines[-1]}")
     return done.stdout

@@ -1,60 +1,59 @@
-"""What is seen of a sweep while it runs: one line for each finished job, and one for the whole."""
+"""What is seen of a sweep or a search while it runs: a live line on a terminal, and a line for each end everywhere."""
 
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from types import TracebackType
+from typing import Self
 
 from quickdraw.run.listing import Run
 
 
-class View:
-    """A live line on a terminal (done, running, failed, left, time left); everywhere a line for each finished job.
+class LiveView(ABC):
+    """The live line, and the lines that stay above it. `names` tell the jobs apart, `size` is how many run at once.
 
-    `names` tell the jobs apart, `runs` are how they stand before, `size` is how many run at once.
+    `seconds` are those that each finished job (or trial) of `total` took, `done` and `failed` count how they ended.
     """
 
-    def __init__(self, names: Mapping[Path, str], runs: Iterable[Run], size: int) -> None:
+    def __init__(self, names: Mapping[Path, str], size: int, total: int, done: int) -> None:
         self.names, self.size = names, size
-        self.width = max(map(len, names.values()), default=0)
-        finished = [run for run in runs if run.ended]
-        self.done, self.failed, self.total = len(finished), 0, len(names)
-        self.seconds = [run.result["total_s"] for run in finished if run.result]
+        self.total, self.done, self.failed = total, done, 0
+        self.seconds: list[float] = []
         self.awaited: set[Path] = set()
         self.begin = time.monotonic()
         self.live = sys.stderr.isatty()
 
+    @abstractmethod
     def show(self, running: int) -> None:
-        """Refresh the live line."""
-        left = self.total - self.done - self.failed - running
-        parts = [f"{self.done} of {self.total} done", f"{running} running", f"{self.failed} failed", f"{left} left"]
-        parts.append(duration(time.monotonic() - self.begin))
-        if self.seconds:
-            parts.append(f"about {duration(fmean(self.seconds) * (left + running / 2) / self.size)} to go")
-        self._line("   ".join(parts))
-
-    def ended(self, run: Run) -> None:
-        """Say how one job ended."""
-        self.failed += run.state == "failed"
-        self.done += run.ended
-        said = f"{run.state}: {run.reason.split(';')[0]}" if run.reason else run.state
-        if run.result:
-            self.seconds.append(run.result["total_s"])
-            score, accuracy = run.result[run.monitor], run.result["test_accuracy"]
-            said = f"{run.monitor} {score:.4f}   test_accuracy {accuracy:.4f}   {duration(run.result['total_s'])}"
-        number = f"{self.done + self.failed}".rjust(len(str(self.total)))
-        self._say(f"[{number}/{self.total}] {self.names[run.folder].ljust(self.width)}   {said}")
+        """Refresh the live line, when so many jobs are running."""
 
     def wait_for(self, run: Run) -> None:
         """Say once that a job is being trained by another process."""
         if run.folder not in self.awaited:
             self.awaited.add(run.folder)
-            self._say(f"waiting for another process to end {self.names.get(run.folder, run.folder.name)}")
+            self.say(f"waiting for another process to end {self.names.get(run.folder, run.folder.name)}")
 
-    def _say(self, line: str) -> None:
+    def times(self, running: int, left: int) -> list[str]:
+        """The time since the beginning, and about how long it will take."""
+        texts = [duration(time.monotonic() - self.begin)]
+        if self.seconds:
+            texts.append(f"about {duration(fmean(self.seconds) * (left + running / 2) / self.size)} to go")
+        return texts
+
+    def number(self, count: int) -> str:
+        """A count of the whole: `[ 7/12]`."""
+        return f"[{str(count).rjust(len(str(self.total)))}/{self.total}]"
+
+    def refresh(self, parts: Sequence[str]) -> None:
+        """Show these parts in the live line."""
+        self._line("   ".join(parts))
+
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
         self._line("")
         print(line, flush=True)
 
@@ -63,7 +62,7 @@ class View:
             columns = shutil.get_terminal_size().columns
             print(f"\r\033[K{text[: columns - 1]}", end="", file=sys.stderr, flush=True)
 
-    def __enter__(self) -> "View":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -72,8 +71,40 @@ class View:
         self._line("")
 
 
+class SweepView(LiveView):
+    """A sweep's: done, running, failed, left, time left; a line for each job. `runs` are how they stand before."""
+
+    def __init__(self, names: Mapping[Path, str], runs: Iterable[Run], size: int) -> None:
+        finished = [run for run in runs if run.ended]
+        super().__init__(names, size, total=len(names), done=len(finished))
+        self.width = max(map(len, names.values()), default=0)
+        self.seconds = [run.result["total_s"] for run in finished if run.result]
+
+    def show(self, running: int) -> None:
+        """Refresh the live line."""
+        left = self.total - self.done - self.failed - running
+        parts = [f"{self.done} of {self.total} done", f"{running} running", f"{self.failed} failed", f"{left} left"]
+        self.refresh([*parts, *self.times(running, left)])
+
+    def ended(self, run: Run) -> None:
+        """Say how one job ended."""
+        self.failed += run.state == "failed"
+        self.done += run.ended
+        said = how_it_ended(run.state, run.reason)
+        if run.result:
+            self.seconds.append(run.result["total_s"])
+            score, accuracy = run.result[run.monitor], run.result["test_accuracy"]
+            said = f"{run.monitor} {score:.4f}   test_accuracy {accuracy:.4f}   {duration(run.result['total_s'])}"
+        self.say(f"{self.number(self.done + self.failed)} {self.names[run.folder].ljust(self.width)}   {said}")
+
+
+def how_it_ended(state: str, reason: str) -> str:
+    """A state with its reason, if there is one: `failed: killed by SIGKILL (out of memory?)`."""
+    return f"{state}: {reason.split(';', maxsplit=1)[0]}" if reason else state
+
+
 def duration(seconds: float) -> str:
-    """Return a time as a person would say it: `42 s`, `3 min 5 s`, `2 h 10 min`."""
+    """A time as a person would say it: `42 s`, `3 min 5 s`, `2 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

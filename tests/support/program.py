@@ -71,6 +71,12 @@ def call(folder: Path, *arguments: str, setup: Callable[[], Any] | None = None) 
     return Program(folder, arguments, setup).wait()
 
 
+def restore_interrupts() -> None:
+    """Let SIGINT interrupt again where it was inherited ignored: a shell script starts `COMMAND &` so."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _child(folder: Path, arguments: list[str], streams: tuple[Path, Path], setup: Callable[[], Any] | None) -> None:
     for descriptor, stream in zip((1, 2), streams, strict=True):
         file = os.open(stream, os.O_WRONLY | os.O_CREAT, 0o600)

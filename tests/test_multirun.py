@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hydra_plugins.quickdraw_cli.command_line import named
+from hydra_plugins.quickdraw_cli.command_line import with_sweep_name
 from quickdraw.run.listing import write_summary
 from tests.conftest import SMALL
 from tests.support.program import ROOT, Outcome
@@ -223,7 +223,7 @@ def test_same_settings_run_once_and_more_values_keep_what_is_there(tmp_path: Pat
 )
 def test_sweep_without_a_name_gets_one_of_its_own(typed: list[str], name: str | None) -> None:
     """Made of the keys that vary and a hash of the rest: more values go into the same sweep."""
-    added = [each for each in named(typed) if each.startswith("exp_name=") and each not in typed]
+    added = [each for each in with_sweep_name(typed) if each.startswith("exp_name=") and each not in typed]
     assert added == ([f"exp_name={name}"] if name else [])
 
 
@@ -231,8 +231,8 @@ def test_preset_that_names_itself_keeps_its_name(tmp_path: Path, monkeypatch: py
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "grid.yaml").write_text("# @package _global_\nexp_name: my_grid\n")
     monkeypatch.setattr("hydra_plugins.quickdraw_cli.resolvers.CONF", tmp_path)
-    assert not any("exp_name" in each for each in named(["-m", "experiment=grid", "seed=0,1"]))
-    assert any("exp_name" in each for each in named(["-m", "experiment=none", "seed=0,1"]))
+    assert not any("exp_name" in each for each in with_sweep_name(["-m", "experiment=grid", "seed=0,1"]))
+    assert any("exp_name" in each for each in with_sweep_name(["-m", "experiment=none", "seed=0,1"]))
 
 
 def test_folder_names_are_short_and_mean_nothing_to_a_shell(tmp_path: Path) -> None:

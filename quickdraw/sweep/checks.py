@@ -1,0 +1,66 @@
+"""The settings of all jobs of a sweep, checked before the first starts."""
+
+from collections.abc import Sequence
+from multiprocessing import connection
+from typing import Any
+
+from quickdraw import settings
+from quickdraw.errors import ConfigError
+from quickdraw.hardware import resolve_threads
+from quickdraw.sweep.job import Job
+from quickdraw.sweep.pool import Pool
+from quickdraw.sweep.process import visible_gpus
+
+Asked = tuple[dict[str, Any], str]  # a configuration, and the overrides that made it different from the others
+
+
+def check_jobs(jobs: Sequence[Job], pool: Pool) -> int:
+    """The number of GPUs of this machine, once the settings of all jobs are known to be good.
+
+    Raises ConfigError that names each mistake once, with the overrides that made it.
+    """
+    asked = [(job.config, overrides) for job, overrides in zip(jobs, own_overrides(jobs), strict=True)]
+    gpus = 0
+    complaints: dict[str, str] = {}
+    for config, overrides in asked:
+        try:
+            settings.check(config)
+        except ConfigError as error:
+            complaints.setdefault(str(error), overrides)
+    if not complaints:  # now the classes that the settings name may be imported, in a process that has torch
+        gpus, complaints = pool.call_in_process(check_arguments, asked)
+    if complaints:
+        lines = [f"{error} (in {overrides})" if overrides else error for error, overrides in complaints.items()]
+        raise ConfigError(f"{'; '.join(lines)}\nno job was started")
+    return gpus
+
+
+def own_overrides(jobs: Sequence[Job]) -> list[str]:
+    """Of each job, the overrides that not all jobs have."""
+    common = set.intersection(*(set(job.overrides) for job in jobs))
+    texts = []
+    for job in jobs:
+        own = [each for each in job.overrides if each not in common]
+        texts.append(" ".join(own))
+    return texts
+
+
+def check_arguments(pipe: "connection.Connection", asked: Sequence[Asked]) -> None:
+    """Send the number of GPUs, and what is wrong with the arguments of the classes that the settings name, by text."""
+    complaints: dict[str, str] = {}
+    for config, overrides in asked:
+        try:
+            settings.check_arguments(config)
+        except ConfigError as error:
+            complaints.setdefault(str(error), overrides)
+        except Exception as error:  # importing a class runs code that may be new
+            complaints.setdefault(f"{type(error).__name__}: {error}", overrides)
+    pipe.send((len(visible_gpus()), complaints))
+
+
+def check_threads(jobs: Sequence[Job], cpus: float | None, key: str) -> None:
+    """Raise ConfigError if a job computes on more threads than it asks for processors."""
+    threads = [resolve_threads(job.config["threads"], one_of_many=True) for job in jobs]
+    most = max(threads, default=1)
+    if cpus is not None and most > cpus:
+        raise ConfigError(f"threads={most} but {key}={cpus:g}: ask for as many processors, {key}={most}")
