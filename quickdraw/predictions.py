@@ -7,6 +7,7 @@ import io
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -102,3 +103,21 @@ def read_predictions(path: Path) -> Predictions:
     return Predictions(
         **{name: array.astype(np.int64) if array.dtype.kind == "u" else array for name, array in arrays.items()}
     )
+
+
+class ClassError(NamedTuple):
+    """What drawings of a class were taken for wrongly, and how many of them."""
+
+    label: int
+    drawings: int
+
+
+def commonest_errors(counts: np.ndarray) -> list[ClassError | None]:
+    """Each class's most frequent error by `Predictions.confusion`, the first of equals; None for a class without."""
+    found: list[ClassError | None] = []
+    for label, row in enumerate(counts):
+        wrong = row.copy()
+        wrong[label] = 0
+        most = int(wrong.argmax())
+        found.append(ClassError(most, int(wrong[most])) if wrong[most] else None)
+    return found

@@ -9,6 +9,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.resolvers import plain
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better
@@ -62,6 +63,7 @@ class LocalLauncher(Launcher):
 
     def plan(self, overrides: list[str], number: int) -> Plan:
         """Compose one job."""
+        check_choices(overrides)
         config = self.context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number

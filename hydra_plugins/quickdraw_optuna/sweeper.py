@@ -15,8 +15,9 @@ from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
 from hydra_plugins.quickdraw_optuna.grammar import overrides_of, split
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better
+from quickdraw.rules import Rule, choice, either, whole
 from quickdraw.search.space import Axis, Params, corners
-from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, Rule, choice, either, encoded, flatten, shown, whole
+from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, encoded, flatten, shown
 from quickdraw.sweep.jobs import Plan
 
 RULES: dict[str, Rule] = {

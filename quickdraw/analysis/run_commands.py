@@ -12,7 +12,7 @@ from quickdraw.analysis.comparison import Comparison, compare, told_state
 from quickdraw.analysis.folders import find_run
 from quickdraw.analysis.tables import Table
 from quickdraw.files import read_json
-from quickdraw.predictions import read_predictions
+from quickdraw.predictions import commonest_errors, read_predictions
 from quickdraw.run.listing import Run
 
 MOST_CLASSES = 20  # with more, the table shows the MOST_TOLD most telling ones; --json has all
@@ -62,11 +62,11 @@ def classes_of(run: Run) -> tuple[list[list[Any]], list[dict[str, Any]]]:
     classes = run.result["classes"]
     predictions = read_predictions(run.folder / "predictions.npz")
     counts, accuracy = predictions.confusion(len(classes)), predictions.class_accuracy(len(classes))
+    errors = commonest_errors(counts)
     rows = []
     for label in np.argsort(accuracy, kind="stable").tolist():
-        errors = np.where(np.arange(len(classes)) == label, 0, counts[label])
-        taken = int(errors.argmax())
-        most = [classes[taken], int(errors[taken])] if errors[taken] else ["", None]
+        error = errors[label]
+        most = [classes[error.label], error.drawings] if error else ["", None]
         rows.append([classes[label], int(counts[label].sum()), float(accuracy[label]), *most])
     off = counts * (1 - np.eye(len(classes), dtype=np.int64))
     found = sorted(((int(off[i, j]), i, j) for i, j in np.argwhere(off).tolist()), reverse=True)

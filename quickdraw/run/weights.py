@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from quickdraw.building import TARGETS
 from quickdraw.errors import WeightsError
 from quickdraw.files import atomic_write, make_folder, write_json
-from quickdraw.settings import TARGETS
 
 INPUT = {"shape": ["B", 1, 28, 28], "dtype": "float32", "range": [0, 1], "meaning": "0 paper, 1 ink"}
 OUTPUT = {"shape": ["B", "C"], "dtype": "float32", "meaning": "logits, in the order of classes"}
