@@ -8,20 +8,17 @@ python run.py rerun=outputs/runs/<exp_name>/<folder>
 
 import logging
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
 from hydra.types import RunMode
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.quickdraw_cli import command_line
 from quickdraw import settings
-from quickdraw.errors import ConfigError
+from quickdraw.building import build, construct
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.signals import StopSignal, stop_on_signals
@@ -93,7 +90,7 @@ def train_and_test(
 
     # Training, which a signal may end after any step.
     with stop.politely():
-        history = instantiate(config["trainer"], _convert_="all")(
+        history = construct("trainer", config["trainer"])(
             net,
             optimizer,
             resident(data.train, config["device"]),
@@ -119,21 +116,6 @@ def train_and_test(
     if comparison:
         log.info("%s", comparison)
     return result
-
-
-def build(config: dict[str, Any], group: str, *live: Any, **named: Any) -> Any:
-    """Return the object that a group of the configuration names, made with the live objects it wants.
-
-    Raises ConfigError when its class refuses the settings.
-    """
-    try:
-        made = instantiate(config[group], _convert_="all")
-        return made(*live, **named) if isinstance(made, partial) else made
-    except (InstantiationException, ValueError, TypeError) as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, ValueError | TypeError):
-            raise ConfigError(f"{group}: {cause}") from error
-        raise
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What the user can mend: one family of errors, each told in one line.
+"""Errors that the user can fix, each printed as one line.
 
-A message says what was expected, what came and what to do. `run.py` prints it as `error: ...` without a traceback and
-leaves the traceback in `run.log`; anything outside this family is a bug of ours.
+A message says what was expected, what it got and what to do. A command prints it as `error: ...` without a traceback
+(`quickdraw.console`); a run keeps the traceback in its `run.log`. Any other exception is a bug of the project, or an
+error in a user's own file, and then names its line (`quickdraw.user_files`).
 """
 
 import errno
@@ -14,7 +15,7 @@ ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) | dict.f
 
 
 class QuickdrawError(Exception):
-    """Something the user can mend; the message is one line."""
+    """Something that the user can fix; the message is one line."""
 
 
 class ConfigError(QuickdrawError):
@@ -42,7 +43,7 @@ class DivergedError(QuickdrawError):
 
 
 class PrunedError(QuickdrawError):
-    """A search ended the training early, for others with more promise. No failure: the run ends as pruned."""
+    """A search ended the training early because others promise more. No failure: the run ends as pruned."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -54,7 +55,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def as_user_error(error: BaseException) -> QuickdrawError | None:
-    """Return the error as one that says in a line what the user can do, or None where nothing is known.
+    """The error as one that says in a line what the user can do, or None where nothing is known.
 
     What counts is the first of its causes that says so: Hydra and logging wrap what they meet.
     """
@@ -64,11 +65,11 @@ def as_user_error(error: BaseException) -> QuickdrawError | None:
     if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
         return QuickdrawError("out of memory; lower data.batch_size, or set data.limit_per_class")
     if isinstance(error, OSError) and error.strerror:
-        advice = ADVICE.get(error.errno or 0, "mend that and try again")
+        advice = ADVICE.get(error.errno or 0, "fix that and try again")
         return RunError(f"{error.filename or 'writing'}: {error.strerror}; {advice}")
     return as_user_error(error.__cause__) if error.__cause__ else None
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text."""
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text."""
     return (str(error) or "no message").splitlines()[0]

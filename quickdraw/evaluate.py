@@ -4,7 +4,7 @@ RUN is a run's folder or its .pth; KEY=VALUE may be data.root, data.limit_per_cl
 .ndjson and .npz) and data.classes, which must be the run's own, in its order. There is no split: every drawing counts.
 """
 
-import argparse
+import contextlib
 import json
 import math
 import sys
@@ -14,44 +14,49 @@ from typing import Any
 
 import numpy as np
 
-from quickdraw.errors import ConfigError, DataError, QuickdrawError
+from quickdraw import console
+from quickdraw.errors import ConfigError, DataError
 
-PIPE_WIDTH = 500  # nobody reads a pipe through a window, so no name is cut there
+DEFAULTS = {"data": "bitmaps", "data.batch_size": 512, "data.cache": "outputs/.cache"}
 KEYS = ("data", "data.root", "data.limit_per_class", "data.batch_size", "data.classes", "data.cache")
+SCORES = ("accuracy", "balanced_accuracy", "top3_accuracy", "top5_accuracy", "loss", "calibration_error")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m quickdraw.evaluate", description=__doc__)
+def arguments() -> console.Parser:
+    """The parser of the command line."""
+    parser = console.Parser(prog="python -m quickdraw.evaluate", description=__doc__)
     parser.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its .pth")
     parser.add_argument("settings", metavar="KEY=VALUE", nargs="+", help="data.root=FOLDER, and the like")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args(arguments)
-    try:
-        scores = evaluate(asked.run, read_settings(asked.settings))
-    except QuickdrawError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if asked.json:
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code: 0 done, 1 error."""
+    return console.call(lambda: command(argv))
+
+
+def command(argv: Sequence[str] | None) -> None:
+    """Evaluate what the command line names, and print the scores."""
+    options = arguments().parse_args(argv)
+    scores = evaluate(options.run, read_settings(options.settings))
+    if options.json:
         print(json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         show(scores)
-    return 0
 
 
 def read_settings(texts: Sequence[str]) -> dict[str, Any]:
     """Return `data.root=F` and the like by key; raises ConfigError for another key or a bad value."""
-    from omegaconf import OmegaConf
+    from quickdraw.rules import RULES
+    from quickdraw.settings import nearest, shown
 
-    from quickdraw.settings import RULES, flatten, nearest, shown
-
-    settings: dict[str, Any] = {"data": "bitmaps", "data.batch_size": 512, "data.cache": "outputs/.cache"}
+    settings: dict[str, Any] = dict(DEFAULTS)
     for text in texts:
         key, sign, value = text.partition("=")
         if not sign or key not in KEYS:
             raise ConfigError(f"{text}: expected one of {', '.join(KEYS)}, each with =VALUE{nearest(key, KEYS)}")
-        typed = flatten(OmegaConf.to_container(OmegaConf.from_dotlist([text])))  # type: ignore[arg-type]
-        settings[key] = value if key in ("data.root", "data.cache") else typed.get(key, value)
+        settings[key] = read_value(key, value)
         if key in RULES and not RULES[key].holds(settings[key]):
             raise ConfigError(f"{key}: expected {RULES[key].words}, got {shown(settings[key])}")
     if settings["data"] not in ("bitmaps", "strokes"):
@@ -61,6 +66,30 @@ def read_settings(texts: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
+def read_value(key: str, text: str) -> Any:
+    """Read what was typed for a key: a whole number, null, a list of class names in brackets, or text."""
+    text = without_quotes(text)
+    if key in ("data.root", "data.cache"):
+        with contextlib.suppress(RuntimeError):  # no such user: a folder may be called so
+            return str(Path(text).expanduser()) if text else text
+        return text
+    if key == "data.classes" and text.startswith("[") and text.endswith("]"):
+        return [without_quotes(name) for name in text[1:-1].split(",")]
+    if text == "null":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def without_quotes(text: str) -> str:
+    """The text between a pair of quotes, if it stands between one."""
+    text = text.strip()
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if is_quoted else text
+
+
 def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the scores of a saved network on all drawings of its classes in a folder, and each class's accuracy.
 
@@ -68,10 +97,12 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
     of its classes.
     """
     from quickdraw import engine, hardware, metrics
+    from quickdraw.analysis.confusions import commonest_error
     from quickdraw.data.batches import Batches
     from quickdraw.data.fingerprint import fingerprint
     from quickdraw.run.weights import load_network
 
+    # What is evaluated on what
     net, description = load_network(place)
     classes = description["classes"]
     asked = settings.get("data.classes", classes)
@@ -79,19 +110,27 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
         raise DataError(f"data.classes: expected the run's own in its order, {classes!r:.200}, got {asked!r:.200}")
     paths, files = open_drawings(settings, classes)
     batches = Batches(files, np.arange(sum(map(len, files))), settings["data.batch_size"])
+
+    # The network's answers, as a whole and class by class
     predictions = engine.predict(net.to(hardware.resolve_device("auto")), batches)
-    counts, known = predictions.confusion(len(classes)), description.get("fingerprints", {})
-    cache = Path(settings["data.cache"])
-    accuracy = predictions.class_accuracy(len(classes)).tolist()
+    counts = predictions.confusion(len(classes))
+    class_accuracy: dict[str, float | None] = {}
+    mistaken_for: dict[str, str | None] = {}
+    for label, accuracy in enumerate(predictions.class_accuracy(len(classes)).tolist()):
+        taken = commonest_error(counts[label], label)
+        class_accuracy[classes[label]] = None if math.isnan(accuracy) else accuracy
+        mistaken_for[classes[label]] = None if taken is None else classes[taken]
+
+    # The files that the run was trained on
+    cache, known = Path(settings["data.cache"]), description.get("fingerprints", {})
+    trained_on = [name for name, path in paths.items() if fingerprint(path, cache) == known.get(name)]
     return {
         "drawings": len(batches.indices),
         **metrics.final_scores(predictions),
-        "class_accuracy": dict(zip(classes, (None if math.isnan(each) else each for each in accuracy), strict=True)),
+        "class_accuracy": class_accuracy,
         "class_drawings": dict(zip(classes, counts.sum(axis=1).tolist(), strict=True)),
-        "mistaken_for": {
-            name: mistaken(row, k, classes) for k, (name, row) in enumerate(zip(classes, counts, strict=True))
-        },
-        "trained_on": [name for name, path in paths.items() if fingerprint(path, cache) == known.get(name)],
+        "mistaken_for": mistaken_for,
+        "trained_on": trained_on,
     }
 
 
@@ -103,56 +142,37 @@ def open_drawings(settings: dict[str, Any], classes: Sequence[str]) -> tuple[dic
 
     root, limit = Path(settings["data.root"]), settings.get("data.limit_per_class")
     if settings["data"] == "strokes":
-        sources = find_class_files(root, classes, (".ndjson", ".npz"), "simplified").values()
-        strokes = [
-            SketchRnn(path, limit, False) if path.suffix.casefold() == ".npz" else Simplified(path, limit, False)
-            for path in sources
-        ]
+        strokes: list[Simplified | SketchRnn] = []
+        for path in find_class_files(root, classes, (".ndjson", ".npz"), "simplified").values():
+            kind = SketchRnn if path.suffix.casefold() == ".npz" else Simplified
+            strokes.append(kind(path, limit, False))
         paths = dict(zip(classes, rendered(strokes, limit, Path(settings["data.cache"])), strict=True))
     else:
         paths = find_class_files(root, classes)
     return paths, [file[:limit] for file in open_class_files(root, paths)]
 
 
-def mistaken(row: np.ndarray, own: int, classes: Sequence[str]) -> str | None:
-    """Return the class that drawings of one are most often taken for wrongly; None if they never are."""
-    others = row.copy()
-    others[own] = 0
-    return classes[int(others.argmax())] if others.any() else None
-
-
 def show(scores: dict[str, Any]) -> None:
-    """Print the scores: tables in colour on a terminal, aligned text into a pipe."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Print the scores as every other table: in colour on a terminal, as aligned text into a pipe."""
+    from quickdraw.analysis.tables import Table
+    from quickdraw.analysis.terminal import Answer, say
 
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(Text(f"all {scores['drawings']:,} drawings, none left out", style="bold"))
-    names = ("accuracy", "balanced_accuracy", "top3_accuracy", "top5_accuracy", "loss", "calibration_error")
-    overall, classes = (Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False) for _ in range(2))
-    for name in names:
-        overall.add_column(name, justify="right", no_wrap=True)
-    overall.add_row(*(f"{scores[name]:.4f}" for name in names))
-    for name, side in (
-        ("class", "left"),
-        ("drawings", "right"),
-        ("accuracy", "right"),
-        ("most often taken for", "left"),
-    ):
-        classes.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]
-    worst_first = sorted(scores["class_accuracy"].items(), key=lambda each: -1 if each[1] is None else each[1])
-    for name, accuracy in worst_first:
-        told = "-" if accuracy is None else f"{accuracy:.4f}"
-        taken = scores["mistaken_for"][name] or "-"
-        classes.add_row(Text(name), f"{scores['class_drawings'][name]:,}", told, Text(taken))
-    for table in (overall, classes):
-        console.print(table, soft_wrap=False)
-        console.print()
+    overall = Table(SCORES, [[scores[name] for name in SCORES]])
+    rows = []
+    for name in sorted(scores["class_accuracy"], key=lambda name: worst_first(scores["class_accuracy"][name])):
+        drawings = f"{scores['class_drawings'][name]:{len('drawings')},}"
+        rows.append([name, drawings, scores["class_accuracy"][name], scores["mistaken_for"][name]])
+    classes = Table(["class", "drawings", "accuracy", "most often taken for"], rows)
+    parts: list[Table | str] = [f"all {scores['drawings']:,} drawings, none left out", overall, classes]
     if scores["trained_on"]:
-        names_told = ", ".join(scores["trained_on"])
-        console.print(Text(f"note: the run was trained on drawings of these files: {names_told}; these scores flatter"))
+        names = ", ".join(scores["trained_on"])
+        parts.append(f"note: the run was trained on drawings of these files: {names}; these scores flatter")
+    say(Answer(parts, scores), as_json=False)
+
+
+def worst_first(accuracy: float | None) -> float:
+    """What classes are sorted by; one without drawings comes first."""
+    return -1 if accuracy is None else accuracy
 
 
 if __name__ == "__main__":

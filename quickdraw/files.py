@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".tmp"  # the ending of a file that is being written
+DEEPEST = 50  # a file of ours has lists and objects in each other 5 deep
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> None:
@@ -46,12 +47,26 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the object in a JSON file; None where there is none."""
+    """The object in a JSON file; None where there is none, or one that is nested so deep that it is none of ours."""
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    return value if isinstance(value, dict) and not is_too_deep(value) else None
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether more than DEEPEST lists and objects lie in each other; found without recursion."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        inner: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner.extend(each.values())
+            elif isinstance(each, list):
+                inner.extend(each)
+        level = inner
+    return bool(level)
 
 
 def make_folder(folder: Path) -> None:

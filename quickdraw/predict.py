@@ -3,7 +3,6 @@
 RUN is a run's folder or its .pth. A picture may have any size, dark ink on light or light on dark, or alpha.
 """
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -12,29 +11,34 @@ from typing import Any
 
 import numpy as np
 
-from quickdraw.errors import QuickdrawError
+from quickdraw import console
 
 SHOWN = 3
 BAR = 24  # letters
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m quickdraw.predict", description=__doc__)
+def arguments() -> console.Parser:
+    """The parser of the command line."""
+    parser = console.Parser(prog="python -m quickdraw.predict", description=__doc__)
     parser.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its .pth")
     parser.add_argument("pictures", metavar="PICTURE", type=Path, nargs="+", help="a .png, .jpg, ... of one drawing")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args(arguments)
-    try:
-        answers = predict(asked.run, asked.pictures)
-    except QuickdrawError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if asked.json:
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code: 0 done, 1 error."""
+    return console.call(lambda: command(argv))
+
+
+def command(argv: Sequence[str] | None) -> None:
+    """Predict what the pictures show that the command line names, and print the answers."""
+    options = arguments().parse_args(argv)
+    answers = predict(options.run, options.pictures)
+    if options.json:
         print(json.dumps(answers, indent=2, ensure_ascii=False))
     else:
         show(answers)
-    return 0
 
 
 def predict(place: Path, pictures: Sequence[Path]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from quickdraw.errors import Interrupted
@@ -14,7 +14,7 @@ REPEATED_S = 2.0
 
 
 class StopSignal:
-    """The signal that came, if one did; calling it tells its number or None.
+    """The signal that was received, if one was; calling it gives its number, or None.
 
     While `polite`, the first signal is only noted, for the training loop to finish its step and save. Otherwise, and
     from the second signal on, Interrupted is raised where the program happens to be: every file is written whole or
@@ -67,13 +67,15 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def handled_by(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> Iterator[None]:
-    """Let a handler have SIGINT, SIGTERM and SIGUSR2 inside this block, and those before it have them again after."""
-    before = [signal.signal(number, handler) for number in SIGNALS]
+def handled_by(
+    handler: Callable[[int, FrameType | None], None] | signal.Handlers, numbers: Sequence[signal.Signals] = SIGNALS
+) -> Iterator[None]:
+    """Let a handler have these signals inside this block, and those before it have them again after."""
+    before = [signal.signal(number, handler) for number in numbers]
     try:
         yield
     finally:
-        for number, earlier in zip(SIGNALS, before, strict=True):
+        for number, earlier in zip(numbers, before, strict=True):
             signal.signal(number, earlier)
 
 

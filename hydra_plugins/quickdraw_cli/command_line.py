@@ -2,12 +2,10 @@
 
 import contextlib
 import hashlib
-import io
 import logging
 import os
 import re
 import shlex
-import signal
 import sys
 import threading
 import traceback
@@ -18,7 +16,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from hydra_plugins.quickdraw_cli import resolvers
+from hydra_plugins.quickdraw_cli.choices import check_choices, leads_out
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
+from quickdraw import console
 from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, RunError, as_user_error
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
@@ -33,33 +33,20 @@ def call(main: Callable[[], Any]) -> int:
     """Call Hydra's main on the command line; print an error in one line. Return the exit code."""
     if sys.getfilesystemencoding() != "utf-8":  # another locale, where TensorBoard and Hydra cannot write every path
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a locale without the letters of a path is no error
-    try:
+
+    def run() -> None:
         arguments = resumed(repeated(named(sys.argv[1:])))
         if arguments is not None:
+            check_choices(arguments)
             sys.argv[1:] = arguments
             main()
-    except Interrupted as stop:
-        return 128 + stop.signal_number
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    except BrokenPipeError:  # who reads has seen enough: python run.py --help | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except Exception as error:
-        known = as_user_error(error) or unreadable(sys.argv[1:]) or explained(error)
-        if not known:
-            raise
-        return complain(known)
-    return 0
+
+    return console.call(run, explain, when_stopped="")  # a run and a sweep have said how to go on
 
 
-def complain(error: Exception) -> int:
-    """Print the error on standard error; return the exit code."""
-    print(f"error: {error}", file=sys.stderr)
-    return 1
+def explain(error: Exception) -> QuickdrawError | None:
+    """Return what the user can do about an error; None for a bug."""
+    return as_user_error(error) or unreadable(sys.argv[1:]) or explained(error)
 
 
 @contextlib.contextmanager
@@ -82,7 +69,7 @@ def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
         print(f"pruned: {error}")
         sys.exit(0)
     except QuickdrawError as error:
-        sys.exit(complain(error))
+        sys.exit(console.complain(error))
 
 
 def note_in_log(died: threading.ExceptHookArgs) -> None:
@@ -194,8 +181,7 @@ def harmless(text: str) -> bool:
     """Return whether an override sets a key of the project, or chooses one of a group's own files."""
     override = OverridesParser.create().parse_override(text)
     names = re.split(r"[./]", f"{override.key_or_group}.{override.package or ''}")
-    is_group = (resolvers.CONF / override.key_or_group).is_dir()
-    return "hydra" not in names and not (is_group and ".." in str(override.value()))
+    return "hydra" not in names and not leads_out(override)
 
 
 def quoted(text: str) -> str:

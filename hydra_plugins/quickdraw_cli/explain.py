@@ -60,7 +60,8 @@ def all_keys() -> list[str]:
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
-    from quickdraw.settings import RULES, flatten
+    from quickdraw.rules import RULES
+    from quickdraw.settings import flatten
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):

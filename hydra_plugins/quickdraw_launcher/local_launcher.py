@@ -9,6 +9,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.resolvers import plain
 from hydra_plugins.quickdraw_launcher._task import HydraTask
 from quickdraw.errors import ConfigError
@@ -71,6 +72,7 @@ class LocalLauncher(Launcher):
 
     def job(self, overrides: list[str], number: int) -> Job:
         """Compose one job."""
+        check_choices(overrides)
         config = self.context.config_loader.load_sweep_config(self.config, overrides)
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number

@@ -14,8 +14,9 @@ from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
 from hydra_plugins.quickdraw_optuna.grammar import split
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better, monitors
+from quickdraw.rules import Rule, choice, either, whole
 from quickdraw.search.space import Axis, Params, corners, overrides_of
-from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, Rule, choice, either, encoded, flatten, shown, whole
+from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, encoded, flatten, shown
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.runner import counted
 

@@ -1,24 +1,15 @@
 """Look at runs: which there are, what one of them left, how a sweep ended, and where two of them differ."""
 
-import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from quickdraw.errors import ConfigError, QuickdrawError
-
-
-class Parser(argparse.ArgumentParser):
-    """Reports a wrong argument as every other error: in one line, with exit code 1."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see --help")
+from quickdraw import console
+from quickdraw.console import Parser
 
 
-def arguments() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def arguments() -> Parser:
+    """The parser of the command line."""
     common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="print JSON, for programs")
     common.add_argument("--outputs", type=Path, default=Path("outputs"), metavar="FOLDER", help="default: outputs")
@@ -45,26 +36,23 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code: 0 done, 1 error."""
-    try:
-        options = arguments().parse_args(argv)
-        from quickdraw.analysis import commands, run_commands, terminal  # numpy: --help is quicker without
+    return console.call(lambda: command(argv))
 
-        if options.command == "list":
-            answer = commands.list_runs(options.outputs, options.exp, options.sort, options.reverse)
-        elif options.command == "show":
-            answer = run_commands.show_run(options.run, options.outputs)
-        elif options.command == "sweep":
-            answer = commands.show_sweep(options.folder, options.outputs)
-        else:
-            answer = run_commands.compare_runs(options.run, options.other, options.outputs)
-        terminal.say(answer, options.json)
-        sys.stdout.flush()
-    except QuickdrawError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # who reads has seen enough: ... list | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 0
+
+def command(argv: Sequence[str] | None) -> None:
+    """Answer what the command line asks."""
+    options = arguments().parse_args(argv)
+    from quickdraw.analysis import commands, run_commands, terminal  # numpy: --help is quicker without
+
+    if options.command == "list":
+        answer = commands.list_runs(options.outputs, options.exp, options.sort, options.reverse)
+    elif options.command == "show":
+        answer = run_commands.show_run(options.run, options.outputs)
+    elif options.command == "sweep":
+        answer = commands.show_sweep(options.folder, options.outputs)
+    else:
+        answer = run_commands.compare_runs(options.run, options.other, options.outputs)
+    terminal.say(answer, options.json)
 
 
 if __name__ == "__main__":

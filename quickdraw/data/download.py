@@ -4,32 +4,22 @@ Fetches what is missing, several files at once, each whole and checked or not at
 left alone. Whatever stops it, the same command continues. This is the command; the work is done in `fetch/`.
 """
 
-import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
+from quickdraw import console
 from quickdraw.data.fetch import official
 from quickdraw.data.fetch.download import download
 from quickdraw.data.fetch.official import BASE_URL
 from quickdraw.data.names import DEFAULT_CLASSES
-from quickdraw.errors import ConfigError, Interrupted, QuickdrawError
+from quickdraw.errors import ConfigError
 
 __all__ = ["download", "main"]
 
 
-class Parser(argparse.ArgumentParser):
-    """Tells a wrong argument as every other error: in one line, with exit code 1."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; see --help")
-
-
-def arguments() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    parser = Parser(
+def arguments() -> console.Parser:
+    """The parser of the command line."""
+    parser = console.Parser(
         prog="python -m quickdraw.data.download",
         description="Fetch Quick, Draw! drawings. What is there is kept, and an interrupted download is continued.",
         epilog="The data is made available by Google, Inc. under the Creative Commons Attribution 4.0 licence.",
@@ -52,36 +42,26 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 error, 130 Ctrl-C, 143 SIGTERM."""
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        options = arguments().parse_args(argv)
-        table = official.read_table(options.table)
-        if options.all and options.classes:
-            raise ConfigError(f"expected --all or classes, got both ({', '.join(options.classes)}); drop one")
-        classes = official.class_names(table) if options.all else options.classes or DEFAULT_CLASSES
-        download(
-            classes,
-            options.root,
-            kind=options.kind,
-            limit=options.limit,
-            base_url=options.base_url,
-            jobs=options.jobs,
-            table=table,
-        )
-    except QuickdrawError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt as error:
-        print("error: stopped; the same command continues", file=sys.stderr)
-        return 128 + getattr(error, "signal_number", signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-    return 0
+    """Run the command; return the exit code: 0 done, 1 error, 130 Ctrl-C, 143 SIGTERM."""
+    return console.call(lambda: command(argv), when_stopped="error: stopped; the same command continues")
 
 
-def _interrupt(signal_number: int, frame: FrameType | None) -> None:
-    raise Interrupted(signal_number)
+def command(argv: list[str] | None) -> None:
+    """Fetch what the command line names."""
+    options = arguments().parse_args(argv)
+    table = official.read_table(options.table)
+    if options.all and options.classes:
+        raise ConfigError(f"expected --all or classes, got both ({', '.join(options.classes)}); drop one")
+    classes = official.class_names(table) if options.all else options.classes or DEFAULT_CLASSES
+    download(
+        classes,
+        options.root,
+        kind=options.kind,
+        limit=options.limit,
+        base_url=options.base_url,
+        jobs=options.jobs,
+        table=table,
+    )
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from quickdraw.errors import (
 )
 from quickdraw.files import read_json, remove_leftovers, sync_folder, write_json
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, decoded, differences, encoded
+from quickdraw.user_files import error_in_user_file
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +48,15 @@ class RunFolder:
 
     @property
     def begun(self) -> bool:
-        """Whether the run began; else a launcher may have noted the settings of a job that died before it did."""
+        """Whether the run began. A launcher also notes the settings of a job that died before it did."""
         return "started" in self.status
 
     def result(self) -> dict[str, Any] | None:
-        """Return the final result, or None while the run is not completed."""
+        """The final result, or None while the run is not completed."""
         return read_json(self.path / "result.json")
 
     def held(self) -> bool:
-        """Return whether a process is training in this folder right now."""
+        """Whether a process is training in this folder right now."""
         if not (self.path / ".lock").exists():
             return False
         lock = FileLock(self.path / ".lock", timeout=0)
@@ -84,16 +85,23 @@ class RunFolder:
             self.continued, self.ours = self.begun, not self.begun
             if not self.result():  # a completed run's folder is left as it is
                 remove_leftovers(self.path)
-                for folder in list(self.path.absolute().parents)[:NEW_FOLDERS]:
-                    with contextlib.suppress(OSError):  # not ours to look into
-                        sync_folder(folder)
+                self._sync_new_folders()
                 self.update(pid=os.getpid())  # for the process that is refused
             yield
         finally:
             lock.release()
 
+    def _sync_new_folders(self) -> None:
+        """Let the folders that Hydra has just made survive a power cut."""
+        for folder in list(self.path.absolute().parents)[:NEW_FOLDERS]:
+            with contextlib.suppress(OSError):  # not ours to look into
+                sync_folder(folder)
+
     def begin(self, config: Mapping[str, Any], overrides: Sequence[str], **facts: Any) -> None:
-        """Record that the run is running; raises RunError if the folder holds a run with other settings."""
+        """Record that the run is running; raises RunError if the folder holds a run with other settings.
+
+        A run that is continued keeps what its earlier lives noted: when it started, where it was, its warnings.
+        """
         if self.begun:
             changed = differences(decoded(self.status["config"]), config, ignored=OUTPUT_KEYS | ENVIRONMENT_KEYS)
             if changed:
@@ -117,13 +125,13 @@ class RunFolder:
         write_json(self.path / "status.json", self.status)
 
     def warn(self, message: str) -> None:
-        """Say a warning and keep it in `status.json`."""
+        """Print a warning and keep it in `status.json`."""
         log.warning("warning: %s", message)
         self.update(warnings=[*self.status["warnings"], message])
 
     @contextlib.contextmanager
     def outcome(self) -> Iterator[None]:
-        """Record how the block ends, with its traceback in `run.log`, and raise what the terminal should say.
+        """Record how the block ends, with its traceback in `run.log`, and raise what the command prints.
 
         That is a QuickdrawError for whatever went wrong, and Interrupted for a signal, both with what to do next.
         """
@@ -139,19 +147,22 @@ class RunFolder:
             self._record("pruned", str(error))
             raise
         except Exception as error:
-            translated = as_user_error(error) or QuickdrawError(
-                f"{type(error).__name__}: {first_line(error)}; this is a bug, its traceback is in run.log"
-            )
-            self._record("failed", str(translated))
-            raise translated from error
+            known = as_user_error(error) or error_in_user_file(error) or bug(error)
+            self._record("failed", str(known))
+            raise known from error
 
     def _record(self, state: str, reason: str) -> None:
         logging.getLogger("quickdraw.traceback").info("%s\n%s", state, traceback.format_exc())
-        if self.ours and not self.result():  # else it was refused, or has just completed: the run is as it was
+        if self.ours and not self.result():  # a run that was refused, or has just completed, stays as it was
             with contextlib.suppress(OSError):  # a full disk must not hide the reason
                 self.update(state=state, reason=reason)
 
 
+def bug(error: Exception) -> QuickdrawError:
+    """An error that nobody expected, with where to read more."""
+    return QuickdrawError(f"{type(error).__name__}: {first_line(error)}; this is a bug, its traceback is in run.log")
+
+
 def now() -> str:
-    """Return the time, to the second, with its zone."""
+    """The time, to the second, with its zone."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")

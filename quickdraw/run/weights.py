@@ -12,9 +12,10 @@ from typing import Any
 
 from torch import nn
 
+from quickdraw.building import TARGETS
 from quickdraw.data.dataset import Dataset
 from quickdraw.errors import WeightsError
-from quickdraw.settings import TARGETS, encoded
+from quickdraw.settings import encoded
 from quickdraw.weights_file import read_weights
 
 

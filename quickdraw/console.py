@@ -1,0 +1,99 @@
+"""What every command shares: its parser, errors in one line, a signal or a reader that has gone, the exit code."""
+
+import argparse
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+from quickdraw.errors import ConfigError, Interrupted, QuickdrawError, as_user_error
+from quickdraw.signals import handled_by
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are like all others: one line, exit code 1."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see --help")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()  # here, where it is caught that nobody reads any more
+        super().exit(status, message)
+
+
+def call(
+    main: Callable[[], Any],
+    explain: Callable[[Exception], QuickdrawError | None] = as_user_error,
+    when_stopped: str = "stopped",
+) -> int:
+    """Call a command's function; return its exit code: 0 done, 1 error, 130 Ctrl-C, 143 SIGTERM.
+
+    An error that `explain` knows is printed in one line; any other is a bug, and raised. After a signal, `when_stopped`
+    is printed.
+    """
+    prepare_streams()
+    try:
+        with stopped_by_sigterm():
+            main()
+            sys.stdout.flush()
+    except KeyboardInterrupt as stop:
+        if when_stopped:
+            print(when_stopped, file=sys.stderr)
+        return 128 + (stop.signal_number if isinstance(stop, Interrupted) else signal.SIGINT)
+    except BrokenPipeError:  # who reads has seen enough: ... --help | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:
+        known = explain(error)
+        if not known:
+            raise
+        return complain(known)
+    return 0
+
+
+def complain(error: Exception) -> int:
+    """Print an error on standard error; return the exit code."""
+    print(f"error: {error}", file=sys.stderr)
+    return 1
+
+
+def prepare_streams() -> None:
+    """Let a stream that is closed be as /dev/null, and no stream fail on a letter that its locale does not have.
+
+    A descriptor that is closed is taken by the next file that is opened, which would then get what is printed.
+    """
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            hold_descriptor(descriptor)
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (for the whole process)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def hold_descriptor(descriptor: int) -> None:
+    """Open /dev/null as a descriptor, if it is not open."""
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened != descriptor:
+            os.dup2(opened, descriptor)
+            os.close(opened)
+
+
+def stopped_by_sigterm() -> contextlib.AbstractContextManager[None]:
+    """A block in which SIGTERM raises Interrupted, as Ctrl-C raises KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        return contextlib.nullcontext()  # only the main thread may handle signals
+    return handled_by(raise_interrupted, (signal.SIGTERM,))
+
+
+def raise_interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    """Handle a signal by raising it."""
+    raise Interrupted(number)
