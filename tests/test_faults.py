@@ -28,8 +28,7 @@ from quickdraw.model.convnet import load_weights
 from tests.support import faults
 from tests.support.fuzz import FUZZ, check_fuzzed_file
 from tests.support.program import ROOT, call
-from tests.support.resuming import Life, calling, ending, refused, resume, side_by_side, stray
-from tests.test_resume import TINY
+from tests.support.resuming import TINY, Life, calling, ending, refused, resume, side_by_side, stray
 
 
 @pytest.fixture(scope="module")

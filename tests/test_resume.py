@@ -19,31 +19,24 @@ from quickdraw.run.folder import RunFolder
 from tests.support import faults
 from tests.support.program import Outcome, Program, call
 from tests.support.resuming import (
+    LONGER,
+    TINY,
     Life,
     calling,
+    checkpoints,
+    contents,
     ending,
+    flip_a_bit,
     killed_life,
     refused,
     resume,
     side_by_side,
     state,
+    status,
     stray,
 )
 
 KILLS = 20
-
-# Two epochs of two steps, saved after each step: everything that a run does, with a small network in half a second.
-SHORT = (
-    "data.classes=[cat,moon]",
-    "data.batch_size=64",
-    "optimizer.lr=0.01",
-    "trainer.epochs=2",
-    "trainer.checkpoint_every_s=0",
-    "threads=1",
-    "hydra.run.dir=run",
-)
-TINY = (*SHORT, "model=mlp", "model.hidden=8")
-LONGER = (*SHORT, "data.batch_size=16", "trainer.epochs=3", "trainer.checkpoint_every_s=0.03")  # 18 steps
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +79,6 @@ def stopped(terminated: Outcome, tmp_path: Path) -> Path:
     """A folder of its own with that run."""
     shutil.copytree(terminated.folder / "run", tmp_path / "run")
     return tmp_path / "run"
-
-
-def contents(folder: Path) -> dict[str, Any]:
-    """Return the content and the time of change of every file."""
-    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
-
-
-def status(run: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((run / "status.json").read_text())
-    return content
-
-
-def checkpoints(run: Path) -> list[str]:
-    return sorted(path.name for path in (run / "checkpoint").iterdir())
 
 
 # Death
@@ -278,12 +257,6 @@ def test_a_checkpoint_of_a_newer_format_is_refused(stopped: Path, monkeypatch: p
     for path in (stopped / "checkpoint").iterdir():
         path.write_bytes(checkpoint.encode({}, {}))
     assert refused(resume(stopped), "of format 9, written by another version; this one reads 2")
-
-
-def flip_a_bit(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
 
 
 def test_data_that_changed_is_refused_until_it_is_back(drawings: Path, tmp_path: Path, tiny: tuple[str, ...]) -> None:

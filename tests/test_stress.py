@@ -15,8 +15,7 @@ from quickdraw.run.folder import RunFolder
 from tests.support import faults
 from tests.support.fuzz import FUZZ, check_fuzzed_file
 from tests.support.program import call
-from tests.support.resuming import Life, calling, ending, killed_life, side_by_side, stray
-from tests.test_resume import TINY
+from tests.support.resuming import TINY, Life, calling, ending, killed_life, side_by_side, stray
 
 pytestmark = pytest.mark.stress
 

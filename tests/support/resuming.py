@@ -23,12 +23,48 @@ TIMES = {"train_s", "total_s", "samples_per_s", "peak_rss_mb"}
 LOGS = ("tensorboard", "run.log")  # nothing that is promised depends on them
 TIMEOUT_S = 120
 
+# Two epochs of two steps, saved after each step: everything that a run does, with a small network in half a second.
+SHORT = (
+    "data.classes=[cat,moon]",
+    "data.batch_size=64",
+    "optimizer.lr=0.01",
+    "trainer.epochs=2",
+    "trainer.checkpoint_every_s=0",
+    "threads=1",
+    "hydra.run.dir=run",
+)
+TINY = (*SHORT, "model=mlp", "model.hidden=8")
+LONGER = (*SHORT, "data.batch_size=16", "trainer.epochs=3", "trainer.checkpoint_every_s=0.03")  # 18 steps
+
 Life = Generator[Callable[[], Program], Outcome, None]  # yields calls of run.py, is sent their outcomes
 
 
 def resume(run: Path, *arguments: str, **options: Any) -> Outcome:
     """Continue a run, as its user would from the folder above it."""
     return call(run.parent, f"resume={run.name}", *arguments, **options)
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """The content and the time of change of every file."""
+    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+def status(run: Path) -> dict[str, Any]:
+    """The content of a run's `status.json`."""
+    content: dict[str, Any] = json.loads((run / "status.json").read_text())
+    return content
+
+
+def checkpoints(run: Path) -> list[str]:
+    """The names of a run's checkpoints, the oldest first."""
+    return sorted(path.name for path in (run / "checkpoint").iterdir())
+
+
+def flip_a_bit(path: Path) -> None:
+    """Damage a file by one bit in its middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def ending(run: Path) -> dict[str, Any]:
