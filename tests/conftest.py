@@ -64,6 +64,14 @@ def real_drawings() -> Path:
 
 
 @pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests go to this machine's own servers, whatever the environment names."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture
 def run(tmp_path: Path, drawings: Path) -> Callable[..., Outcome]:
     """Call `python run.py` on the small drawings in an empty folder, two epochs of six steps, plus some arguments."""
 

@@ -13,8 +13,8 @@ import pytest
 from quickdraw.data.class_files import write_bitmap_header
 from quickdraw.data.fetch import official
 from quickdraw.data.names import DEFAULT_CLASSES
+from tests.support.downloads import assert_right, path_of, source, start, stop_on_the_way
 from tests.support.faulty_server import FaultyServer, Reply
-from tests.test_download import assert_right, path_of, source, start, stop_on_the_way
 
 CUT = 1 << 20
 

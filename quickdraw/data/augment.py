@@ -14,10 +14,10 @@ SCALE = 1.25  # up to so many times as large or as small
 
 
 def augment(images: Tensor, strength: float, seed: int, epoch: int, step: int) -> Tensor:
-    """Return a batch, float [B, C, N, N] in [0, 1], with each image shifted, turned and scaled by a chance of its own.
+    """A batch, float [B, C, N, N] in [0, 1], with each image shifted, turned and scaled by chance, each by its own.
 
     The chance is a function of (seed, epoch, step) alone, the same on every device. `strength` in [0, 1] scales the
-    largest movements; 0 returns the images themselves. What is moved out is lost, and paper comes in. Takes 1.0 ms for
+    largest movements; 0 returns the images themselves. What is moved out is lost, and paper moves in. Takes 1.0 ms for
     128 drawings on one thread, of a training step of 8 ms or more.
     """
     if not strength:
@@ -35,7 +35,7 @@ def augment(images: Tensor, strength: float, seed: int, epoch: int, step: int) -
 
 
 def movements(count: int, strength: float, size: int, seed: int, epoch: int, step: int) -> np.ndarray:
-    """Return where each place (x, y, 1) of the new images, in [-1, 1], lies in the old ones: float32 [count, 2, 3]."""
+    """Where each place (x, y, 1) of the new images, in [-1, 1], lies in the old ones: float32 [count, 2, 3]."""
     random = np.random.Generator(np.random.SFC64([seed, epoch, step, 1]))  # without the 1 it is dropout's
     turn, zoom, right, down = random.uniform(-strength, strength, (4, count))
     angle, scale = math.radians(ROTATION_DEGREES) * turn, SCALE**zoom

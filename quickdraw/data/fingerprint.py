@@ -9,7 +9,7 @@ from quickdraw.files import write_json
 
 
 def fingerprint(path: Path, cache: Path) -> str:
-    """Return the sha256 of the file's bytes, in hex, from the folder `cache` where it is known."""
+    """The sha256 of the file's bytes, in hex, from the folder `cache` where it is known."""
     status = path.stat()
     place = str(path.resolve()).encode(errors="surrogateescape").hex()  # a path may be no text
     key = [place, status.st_size, status.st_mtime_ns]

@@ -34,14 +34,13 @@ def cached_split(
     cache: Path,
     own: Sequence[Sequence[int]] | None = None,
 ) -> tuple[list[np.ndarray], int]:
-    """Return the indices of train, val and test (uint32 [n] each, ascending) and how many drawings are copies.
+    """The indices of train, val and test (uint32 [n] each, ascending) and how many drawings are copies.
 
     That is `split`, kept in the folder `cache`. The key is the content of the files, so it is right wherever they lie.
     It holds one byte a drawing, mapped: its split, and 4 more if it is a copy.
     """
-    key = json.dumps(
-        [1, seed, [[name, len(r), f] for name, r, f in zip(classes, rows, fingerprints, strict=True)], *(own or [])]
-    )
+    contents = [[name, len(r), digest] for name, r, digest in zip(classes, rows, fingerprints, strict=True)]
+    key = json.dumps([1, seed, contents, *(own or [])])
     entry = cache / "splits" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
     with contextlib.suppress(OSError, ValueError, EOFError):  # an empty file is an EOFError
         known = np.load(entry, mmap_mode="r", allow_pickle=False)
@@ -58,60 +57,72 @@ def cached_split(
 
 
 def unpacked(codes: np.ndarray) -> tuple[list[np.ndarray], int]:
-    """Return the indices of train, val and test and the number of copies, of one byte a drawing.
+    """The indices of train, val and test and the number of copies, of one byte a drawing.
 
     Goes through it in pieces: `flatnonzero` of the whole would take 8 bytes a drawing, more than all three results.
     """
-    pieces = [(start, codes[start : start + PIECE]) for start in range(0, len(codes), PIECE)]
     found = []
     for part in (TRAIN, VAL, TEST):
-        indices, end = np.empty(sum(np.count_nonzero(piece & 3 == part) for _, piece in pieces), np.uint32), 0
-        for first, piece in pieces:
-            here = np.flatnonzero(piece & 3 == part) + first
+        indices, end = np.empty(np.count_nonzero(codes & 3 == part), np.uint32), 0
+        for first in range(0, len(codes), PIECE):
+            here = np.flatnonzero(codes[first : first + PIECE] & 3 == part) + first
             indices[end : end + len(here)] = here
             end += len(here)
         found.append(indices)
-    return found, int(sum(np.count_nonzero(piece & 4) for _, piece in pieces))
+    return found, int(np.count_nonzero(codes & 4))
 
 
 def split(
     rows: Sequence[np.ndarray], classes: Sequence[str], seed: int, own: Sequence[Sequence[int]] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each drawing TRAIN, VAL or TEST (uint8 [N]) and whether it is a copy of an earlier one (bool [N]).
+    """TRAIN, VAL or TEST for each drawing (uint8 [N]), and whether it is a copy of an earlier one (bool [N]).
 
     `rows` are the drawings of each class, uint8 [n, 784], N in all. `own` is a split of the publisher's: of each class,
     how many drawings are for train, how many follow for val, and how many for test; a copy leaves it for the split of
     the first one. Raises DataError for a class with fewer than LEAST_PER_CLASS different drawings.
     """
+    # The different drawings of each class, of which there must be enough
     later, earlier = identical(rows)
     drawings = Drawings(rows)
     different = np.ones(len(drawings), dtype=bool)
     different[later] = False
-    counts = [np.count_nonzero(different[start:end]) for start, end in pairwise(drawings.starts)]
+    counts = [int(np.count_nonzero(different[start:end])) for start, end in pairwise(drawings.starts)]
     few = [f"'{name}' has {n}" for name, n in zip(classes, counts, strict=True) if n < LEAST_PER_CLASS]
     if few:
         raise DataError(
             f"too few different drawings for a train, val and test split (at least {LEAST_PER_CLASS} a class): "
             f"{', '.join(few)}; raise data.limit_per_class or leave the class out"
         )
+    # They are split; each copy follows the first of its kind
     if own:
-        if not np.sum(own, axis=0).all():
-            raise DataError("data.own_split=true: expected drawings in train, valid and test, got an empty list")
-        parts = np.concatenate([np.repeat(np.array([TRAIN, VAL, TEST], np.uint8), sizes) for sizes in own])
+        parts = own_parts(own)
     else:
-        of_different = np.empty(sum(counts), dtype=np.uint8)
-        labels = np.repeat(np.arange(len(rows), dtype=np.uint16), counts)
-        train, rest = stratified(labels, 0.3, seed)
-        val, test = stratified(labels[rest], 0.5, seed)
-        of_different[train], of_different[rest[val]], of_different[rest[test]] = TRAIN, VAL, TEST
         parts = np.empty(len(different), dtype=np.uint8)
-        parts[different] = of_different
+        parts[different] = stratified_parts(counts, seed)
     parts[later] = parts[earlier]
     return parts, ~different
 
 
+def own_parts(own: Sequence[Sequence[int]]) -> np.ndarray:
+    """TRAIN, VAL or TEST for each drawing, uint8 [N], where a publisher gave the sizes of each class's lists."""
+    if not np.sum(own, axis=0).all():
+        raise DataError("data.own_split=true: expected drawings in train, valid and test, got an empty list")
+    each = np.array([TRAIN, VAL, TEST], np.uint8)
+    return np.concatenate([np.repeat(each, sizes) for sizes in own])
+
+
+def stratified_parts(counts: Sequence[int], seed: int) -> np.ndarray:
+    """TRAIN, VAL or TEST for each of the drawings of classes with that many, uint8: 30 % off, then halved."""
+    labels = np.repeat(np.arange(len(counts), dtype=np.uint16), counts)
+    train, rest = stratified(labels, 0.3, seed)
+    val, test = stratified(labels[rest], 0.5, seed)
+    parts = np.empty(len(labels), dtype=np.uint8)
+    parts[train], parts[rest[val]], parts[rest[test]] = TRAIN, VAL, TEST
+    return parts
+
+
 def stratified(labels: np.ndarray, test_fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what `train_test_split(range(N), test_size=test_fraction, random_state=seed, stratify=labels)` does.
+    """The same as `train_test_split(range(N), test_size=test_fraction, random_state=seed, stratify=labels)`.
 
     The positions in `labels` [N] for train and for test, uint32 each, in scikit-learn's own order. It keeps them in
     lists, 70 bytes a drawing where this takes 12, and its import takes a second. A test compares the two.
@@ -131,7 +142,7 @@ def stratified(labels: np.ndarray, test_fraction: float, seed: int) -> tuple[np.
 
 
 def apportioned(counts: np.ndarray, total: int, random: np.random.RandomState) -> np.ndarray:
-    """Return how many of `total` fall to each class by its share: rounded down, and the largest remainders one more.
+    """The number of `total` that falls to each class by its share: rounded down, and the largest remainders one more.
 
     Among equal remainders chance decides, by the same calls as in scikit-learn's `_approximate_mode`.
     """
@@ -150,7 +161,7 @@ def apportioned(counts: np.ndarray, total: int, random: np.random.RandomState) -
 
 
 def identical(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the drawings that have the same pixels as an earlier one, int64 [K], and the first such one of each.
+    """The drawings that have the same pixels as an earlier one, int64 [K], and the first such one of each.
 
     Drawings with equal hashes are compared pixel by pixel, so the answer is exact.
     """
@@ -158,10 +169,13 @@ def identical(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     ascending = np.sort(hashes)
     shared = np.unique(ascending[1:][ascending[1:] == ascending[:-1]])
     del ascending
+    later: list[int] = []
+    earlier: list[int] = []
+    if not len(shared):
+        return np.array(later, dtype=np.int64), np.array(earlier, dtype=np.int64)
     drawings = Drawings(rows)
     first: dict[bytes, int] = {}
-    later, earlier = [], []
-    for begin in range(0, len(hashes) if len(shared) else 0, PIECE):
+    for begin in range(0, len(hashes), PIECE):
         piece = hashes[begin : begin + PIECE]
         found = shared[np.minimum(np.searchsorted(shared, piece), len(shared) - 1)] == piece
         for index in (np.flatnonzero(found) + begin).tolist():  # ascending, so the first one is met first
@@ -173,12 +187,12 @@ def identical(rows: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def hash_rows(rows: np.ndarray) -> np.ndarray:
-    """Return 64 bits for each row of uint8 [n, k], k a multiple of 8: a random linear form of its words, mod 2**64."""
+    """64 bits for each row of uint8 [n, k], k a multiple of 8: a random linear form of its words, mod 2**64."""
     words = rows.shape[1] // 8
     weights = np.random.Generator(np.random.SFC64(0)).integers(2**63, size=words, dtype=np.uint64) * 2 + 1
     hashes = np.empty(len(rows), dtype=np.uint64)
     for start in range(0, len(rows), CHUNK):
         chunk = np.ascontiguousarray(rows[start : start + CHUNK]).view(np.uint64)
-        chunk = chunk ^ (chunk >> np.uint64(29))  # else pixels in the top byte of a word would reach few bits
+        chunk = chunk ^ (chunk >> np.uint64(29))  # otherwise pixels in the top byte of a word would reach few bits
         hashes[start : start + CHUNK] = (chunk * weights).sum(axis=1)
     return hashes

@@ -39,7 +39,7 @@ class Partial:
         return self.data.stat().st_size if self.data.exists() else 0
 
     def load(self, url: str, limit: int | None) -> None:
-        """Take up what an earlier process left, if it belongs to this url and limit, or else discard it."""
+        """Take up what an earlier process left, if it belongs to this url and limit, and otherwise discard it."""
         with suppress(FileNotFoundError, ValueError, TypeError):
             origin = Origin(**json.loads(self.note.read_text(encoding="utf-8")))
             if (origin.url, origin.limit) == (url, limit) and origin.continuable:

@@ -47,7 +47,7 @@ def check_room(root: Path, transfers: list[Transfer]) -> None:
     free = shutil.disk_usage(root).free
     if missing - there > free:
         raise DownloadError(
-            f"{root}: expected {megabytes(missing - there)} of free disk, there are {megabytes(free)}; make room, name "
+            f"{root}: expected {megabytes(missing - there)} of free disk, got {megabytes(free)}; make room, name "
             "another folder with --root, or take a part: --limit 10000"
         )
 
@@ -61,5 +61,7 @@ def say_shorter(names: list[str], paths: list[Path], limit: int | None, table: T
         if (held := count_drawings(path)) < asked:
             shorter.append(f"{path.name} {held:,} of {asked:,}")
     if shorter:
-        more = f" and {len(shorter) - 3} more" if len(shorter) > 3 else ""
-        say(f"kept, with fewer drawings than asked for: {', '.join(shorter[:3])}{more}; to fetch all, move them away")
+        named = ", ".join(shorter[:3])
+        if len(shorter) > 3:
+            named += f" and {len(shorter) - 3} more"
+        say(f"kept, with fewer drawings than asked for: {named}; to fetch all, move them away")

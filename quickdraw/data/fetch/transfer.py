@@ -119,7 +119,8 @@ class Fetcher:
                 f"{transfer.url}: {error} and wants a pause of {error.retry_after_s:.0f} s; run the same command "
                 "again after it: it continues"
             ) from error
-        if error.unreachable and failures >= (self.policy.tries if self.reached else self.policy.first_tries):
+        tries = self.policy.tries if self.reached else self.policy.first_tries
+        if error.unreachable and failures >= tries:
             raise FatalError(
                 f"{web.host_of(transfer.url)} cannot be reached: {error}; put {transfer.path.name} and the like into "
                 f"{transfer.path.parent} by hand, or train without files: data=synthetic"

@@ -14,6 +14,7 @@ from urllib3.response import BaseHTTPResponse
 from quickdraw.errors import ConfigError, DownloadError
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # the statuses that a later try may not meet
+LENGTH = r"[0-9]{1,18}"  # whatever a server says, it becomes no number that takes long to read
 # All waiting and retrying is in transfer.py, which can be cancelled; of urllib3's own only redirects are followed.
 REDIRECTS_ONLY = urllib3.Retry(
     total=None, connect=0, read=0, status=0, other=0, redirect=5, respect_retry_after_header=False
@@ -62,10 +63,12 @@ def host_of(url: str) -> str:
     """Host and port of `url`. Raises ConfigError when it is no http(s) URL."""
     try:
         parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port:
+            return f"{parts.hostname}:{parts.port}"
         if parts.scheme in ("http", "https") and parts.hostname:
-            return parts.hostname + (f":{parts.port}" if parts.port else "")
-    except ValueError:
-        pass
+            return parts.hostname
+    except ValueError as error:
+        raise ConfigError(f"expected a URL like https://host/folder, got {url!r} ({error}); see --base-url") from error
     raise ConfigError(f"expected a URL like https://host/folder, got {url!r}; see --base-url")
 
 
@@ -91,7 +94,8 @@ def ask(pool: urllib3.PoolManager, url: str, start: int, end: int | None, valida
     """
     headers = {"User-Agent": "quickdraw", "Accept-Encoding": "identity"}
     if start or end is not None:
-        headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+        last = "" if end is None else end - 1
+        headers["Range"] = f"bytes={start}-{last}"
     if start and validator:
         headers["If-Range"] = validator
     try:
@@ -108,32 +112,33 @@ def ask(pool: urllib3.PoolManager, url: str, start: int, end: int | None, valida
 def _judge(response: BaseHTTPResponse, url: str, start: int) -> Answer:
     """Turn the status and headers of a reply into an Answer, or raise what they mean."""
     status, headers = response.status, response.headers
+    answer = f"the server answers {status} {response.reason or ''}".strip()
     if status in PASSING:
-        raise TransientError(f"the server answers {status} {response.reason or ''}".strip(), _retry_after_s(headers))
+        raise TransientError(answer, _retry_after_s(headers))
     if status == 416:
         raise WrongBytesError("the server says that the file has no such range (416)")
     if status not in (200, 206):
         advice = "look at the base URL and the class" if status == 404 else "it may want another network or proxy"
-        raise DownloadError(f"{url}: the server answers {status} {response.reason or ''}".strip() + f"; {advice}")
+        raise DownloadError(f"{url}: {answer}; {advice}")
     if headers.get("Content-Type", "").startswith("text/html"):
         raise web_page(url)
     if headers.get("Content-Encoding", "identity") != "identity":
         raise WrongBytesError(f"the server sends the file as {headers['Content-Encoding']}, not as it is")
-    length = headers.get("Content-Length", "")
-    size = int(length) if length.isdecimal() else None
-    if status == 206:
-        place = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("Content-Range", "").strip())
+    size: int | None = None
+    if re.fullmatch(LENGTH, headers.get("Content-Length", "")):
+        size = int(headers["Content-Length"])
+    if status == 200:
+        start = 0
+    else:
+        part = headers.get("Content-Range", "").strip()
+        place = re.fullmatch(rf"bytes ({LENGTH})-({LENGTH})/({LENGTH})", part)
         if place is None or int(place[1]) != start or size not in (None, int(place[2]) + 1 - start):
-            raise TransientError(f"the server sends other bytes than asked for ({headers.get('Content-Range')})")
+            raise TransientError(f"the server sends other bytes than asked for ({part[:60]})")
         size = int(place[3])
-    etag = headers.get("ETag", "")
-    return Answer(
-        response,
-        start=start if status == 206 else 0,
-        size=size,
-        validator=etag if etag.startswith('"') else headers.get("Last-Modified"),  # a weak ETag proves nothing
-        md5=_md5(headers.get("x-goog-hash", "")),
-    )
+    validator = headers.get("ETag")
+    if validator is None or not validator.startswith('"'):  # a weak ETag proves nothing
+        validator = headers.get("Last-Modified")
+    return Answer(response, start, size, validator, _md5(headers.get("x-goog-hash", "")))
 
 
 def web_page(url: str) -> DownloadError:

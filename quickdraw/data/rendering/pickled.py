@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from quickdraw.errors import DataError
+from quickdraw.errors import DataError, first_line
 
 MOST_DRAWINGS = 1_000_000  # in one list; an official one holds 70,000
 OPCODES_PER_DRAWING = 64  # no drawing takes more than 35; this bounds time and memory, whatever a file says
@@ -77,7 +77,7 @@ def read_arrays(pickled: bytes, count: int) -> list[np.ndarray]:
     except KeyError as error:
         raise DataError(f"{WANTED}, got {str(error)[:80]} at byte {place}; it was not run") from error
     except (ValueError, TypeError, LookupError, OverflowError) as error:
-        reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
+        reason = first_line(error)[:80]
         raise DataError(f"{WANTED}, got something else at byte {place} ({reason}); it was not run") from error
     arrays = top.content if isinstance(top, Array) and isinstance(top.content, list) else []
     if len(arrays) != count:

@@ -143,7 +143,7 @@ def _disjoint(line: Ints, left: Ints, right: Ints, size: int) -> tuple[Ints, Int
     packed = np.sort((((line << bits) | left) << bits) | right)
     start = packed >> bits  # line and left, ascending
     line = start >> bits
-    reached = np.maximum.accumulate((line << bits) | (packed & mask))  # a line begins beyond all that came before it
+    reached = np.maximum.accumulate((line << bits) | (packed & mask))  # a line begins beyond all before it
     start[1:] = np.maximum(start[1:], reached[:-1])
     new = reached > start
     return line[new], start[new] & mask, reached[new] & mask

@@ -66,13 +66,14 @@ def take_turn(folder: Path) -> AbstractContextManager[Any]:
 
 def render(files: Sequence[StrokeFile], places: Sequence[Path], limit: int | None) -> None:
     """Render each file into its place."""
+    # What there is to do
     total = sum(file.count() for file in files)
     log.info("rendering up to %s drawings of %d files, once: later starts find them", f"{total:,}", len(files))
     folders = [place.with_suffix(".parts") for place in places]
     counts: list[list[int]] = [[] for _ in files]  # the drawings of each part, as they become known
 
     def parts() -> Iterator[tuple[int, Chunk | None, Path]]:
-        """Yield what is to be done, in order: the chunks of each file, and None after its last."""
+        """Yield the work in order: the chunks of each file, and None after its last."""
         for index, (file, folder) in enumerate(zip(files, folders, strict=True)):
             folder.mkdir(exist_ok=True)
             remove_leftovers(folder)
@@ -82,6 +83,7 @@ def render(files: Sequence[StrokeFile], places: Sequence[Path], limit: int | Non
                 yield index, chunk, folder / f"{number:06}.npy"
             yield index, None, folder
 
+    # It is done by as many processes as are worth their start
     with (
         workers(min(usable_cores(), 1 + total // DRAWINGS_PER_PROCESS)) as submit,
         tqdm(desc="rendering", total=total, unit="drawing", unit_scale=True, disable=None) as bar,
@@ -101,14 +103,16 @@ def in_order(
 
     A few are under way at once: enough for all cores, few enough to stay small in memory.
     """
-    ahead: deque[tuple[int, Chunk | None, Path, Future[int] | None]] = deque()
+    ahead: deque[tuple[int, Chunk | None, Path, Future[int]]] = deque()
+    nothing: Future[int] = Future()
+    nothing.set_result(0)
     for index, chunk, path in parts:
-        ahead.append((index, chunk, path, submit(chunk, path) if chunk else None))
+        ahead.append((index, chunk, path, submit(chunk, path) if chunk else nothing))
         while len(ahead) > 2 * usable_cores():
             index, chunk, path, future = ahead.popleft()
-            yield index, chunk, path, future.result() if future else 0
+            yield index, chunk, path, future.result()
     for index, chunk, path, future in ahead:
-        yield index, chunk, path, future.result() if future else 0
+        yield index, chunk, path, future.result()
 
 
 def join(source: Path, folder: Path, counts: list[int], place: Path, limit: int | None) -> None:

@@ -29,7 +29,7 @@ class Chunk(Protocol):
     """Some drawings of a file that follow each other."""
 
     def read(self) -> dict[str, Drawing]:
-        """Return the drawings, each by the words that say where it stands. Raises DataError that says so, too."""
+        """The drawings, each by the words that say where it stands. Raises DataError that says so, too."""
 
 
 class StrokeFile(Protocol):
@@ -39,7 +39,7 @@ class StrokeFile(Protocol):
     options: Sequence[Any]  # all that decides, beside the file's content, which drawings it yields
 
     def count(self) -> int:
-        """Return how many drawings the chunks hold, or a little more than that."""
+        """The number of drawings in the chunks, or a little more than that."""
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield them in order, always the same ones."""
@@ -56,19 +56,19 @@ class Lines:
     recognized_only: bool
 
     def read(self) -> dict[str, Drawing]:
-        """Return the drawings, each by its file and line."""
+        """The drawings, each by its file and line."""
         with self.path.open("rb") as file:
             file.seek(self.start)
             lines = file.read(self.end - self.start).split(b"\n")
         drawings: dict[str, Drawing] = {}
         for number, line in enumerate(lines, self.first):
             place = f"{self.path}, line {number}"
+            if not line.strip():
+                continue
             try:
-                record = json.loads(line) if line.strip() else None
+                record = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise DataError(f"{place}: expected a JSON object, got {shown(line)}") from error
-            if record is None and not line.strip():
-                continue
             if not isinstance(record, dict) or "drawing" not in record:
                 raise DataError(f'{place}: expected a JSON object with a "drawing", got {shown(line)}')
             if self.recognized_only and not isinstance(record.get("recognized"), bool):
@@ -88,7 +88,7 @@ class Simplified:
         self.options: Sequence[Any] = [limit, recognized_only]
 
     def count(self) -> int:
-        """Return the number of lines, or the limit."""
+        """The number of lines, or the limit."""
         lines, block = 0, b"\n"
         with self.path.open("rb") as file:
             while more := file.read(2**20):
@@ -98,7 +98,7 @@ class Simplified:
         return min(lines, self.limit or lines)
 
     def chunks(self) -> Iterator[Lines]:
-        """Yield all lines, by CHUNK; who needs no more than the limit stops there."""
+        """Yield all lines, by CHUNK; whoever needs no more than the limit stops there."""
         lines = min(CHUNK, self.limit or CHUNK)
         with self.path.open("rb") as file:
             for first in itertools.count(1, lines):
@@ -123,7 +123,7 @@ class Offsets:
     arrays: list[np.ndarray]
 
     def read(self) -> dict[str, Drawing]:
-        """Return the drawings, each by its file, list and number."""
+        """The drawings, each by its file, list and number."""
         drawings: dict[str, Drawing] = {}
         for number, offsets in enumerate(self.arrays, self.first):
             place = f"{self.place}, drawing {number}"
@@ -152,7 +152,7 @@ class SketchRnn:
             self.sizes = np.diff([0, *ends]).tolist()
 
     def count(self) -> int:
-        """Return the number of drawings."""
+        """The number of drawings."""
         return sum(self.sizes)
 
     def chunks(self) -> Iterator[Offsets]:
@@ -193,7 +193,7 @@ class SketchRnn:
 
 
 def strokes_of(offsets: np.ndarray) -> Drawing:
-    """Return the strokes of int16 [n, 3], (dx, dy, pen lifted after it), in 0..255.
+    """The strokes of int16 [n, 3], (dx, dy, pen lifted after it), in 0..255.
 
     The offsets are summed up from the first point, the drawing is moved to 0, and made smaller only where it is larger
     than 255: as in the simplified format.

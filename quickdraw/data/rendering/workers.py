@@ -25,7 +25,7 @@ Render = Callable[[Chunk, Path], int]
 
 
 def render_chunk(chunk: Chunk, path: Path) -> int:
-    """Render a chunk to a file uint8 [n, 784], unless it is there. Return n."""
+    """Render n drawings of a chunk to a file uint8 [n, 784], unless it is there, and count them."""
     with contextlib.suppress(OSError, ValueError, EOFError):
         return len(np.load(path, mmap_mode="r", allow_pickle=False))
     drawings = chunk.read()
@@ -46,17 +46,19 @@ def render_chunk(chunk: Chunk, path: Path) -> int:
 
 @contextlib.contextmanager
 def workers(count: int) -> Iterator[Callable[[Chunk, Path], "Future[int]"]]:
-    """Yield what submits a chunk to one of `count` processes; with one only, this is it.
+    """Yield a function that submits a chunk to one of `count` processes; with one only, this is it.
 
     Each process is led by a thread. They are no `multiprocessing` pool, whose processes would import the user's script
     or notebook again, and stay for ever when this one is killed.
     """
     free: queue.SimpleQueue[Render] = queue.SimpleQueue()
-    started = [Worker() for _ in range(count)] if count > 1 else []
-    for worker in started:
-        free.put(worker)
-    if not started:
+    started = []
+    if count == 1:
         free.put(render_chunk)
+    else:
+        started = [Worker() for _ in range(count)]
+        for worker in started:
+            free.put(worker)
 
     def call(chunk: Chunk, path: Path) -> int:
         worker = free.get()
@@ -96,7 +98,7 @@ class Worker:
             answer = json.loads(self.process.stdout.readline())
         except (OSError, ValueError) as error:
             raise RunError(
-                f"a process that rendered strokes ended with {self.process.wait()}, for want of memory perhaps; "
+                f"a process that rendered strokes ended with {self.process.wait()}, perhaps because memory ran out; "
                 "the same command continues"
             ) from error
         if "data_error" in answer:
@@ -130,7 +132,7 @@ def serve() -> None:
 
 
 def question(chunk: Chunk, path: Path) -> bytes:
-    """Return a chunk and where to render it, as a line of JSON."""
+    """A chunk and where to render it, as a line of JSON."""
     values = {field.name: getattr(chunk, field.name) for field in dataclasses.fields(chunk)}  # type: ignore[arg-type]
     if isinstance(chunk, Offsets):
         values["arrays"] = [[array.dtype.str, array.shape, array.tolist()] for array in chunk.arrays]
@@ -138,7 +140,7 @@ def question(chunk: Chunk, path: Path) -> bytes:
 
 
 def asked(line: bytes) -> tuple[Chunk, Path]:
-    """Return what `question` was given."""
+    """The chunk and the path in a `question`."""
     kind, values, path = json.loads(line)
     if kind == Offsets.__name__:
         arrays = [np.array(numbers, np.dtype(dtype)).reshape(shape) for dtype, shape, numbers in values["arrays"]]
