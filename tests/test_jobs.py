@@ -160,7 +160,7 @@ def test_never_more_than_fit_and_no_barrier(jobs: LocalJobs, tmp_path: Path) -> 
     assert spans[2][2] == spans[1][2], "the slot that became free"
 
 
-def test_only_a_judged_job_asks_and_ends_where_it_is_told_to(jobs: LocalJobs, tmp_path: Path) -> None:
+def test_only_a_judged_job_asks_and_ends_where_the_judge_says(jobs: LocalJobs, tmp_path: Path) -> None:
     asked: list[str] = []
 
     def judge(job: Job) -> str:
@@ -191,8 +191,8 @@ def test_preload_does_nothing_but_where_the_pool_starts_a_server() -> None:
     code = "import os, sys, quickdraw.sweep.preload; sys.exit('torch' in sys.modules or os.getsid(0) == os.getpid())"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     server = os.environ | {IN_SERVER: "1"}
-    told = code.replace("'torch' in sys.modules or os.getsid(0) == os.getpid()", "'torch' not in sys.modules")
-    subprocess.run([sys.executable, "-c", told], cwd=ROOT, env=server, check=True)
+    imported = code.replace("'torch' in sys.modules or os.getsid(0) == os.getpid()", "'torch' not in sys.modules")
+    subprocess.run([sys.executable, "-c", imported], cwd=ROOT, env=server, check=True)
 
 
 def test_summary_is_written_by_jobs_of_every_kind(jobs: LocalJobs, tmp_path: Path) -> None:

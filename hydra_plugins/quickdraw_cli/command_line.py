@@ -9,7 +9,7 @@ import shlex
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -24,7 +24,9 @@ from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.signals import hand_on, undisturbed
 
-os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints a block of its own and exits before we can answer
+os.environ.setdefault(
+    "HYDRA_FULL_ERROR", "1"
+)  # otherwise Hydra prints a block of its own and exits before we can answer
 resolvers.register()
 logging.raiseExceptions = False  # a full disk must not fill the terminal with the log's own tracebacks
 
@@ -35,7 +37,7 @@ def call(main: Callable[[], Any]) -> int:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
     def run() -> None:
-        arguments = resumed(repeated(named(sys.argv[1:])))
+        arguments = with_resume(with_rerun(with_sweep_name(sys.argv[1:])))
         if arguments is not None:
             check_choices(arguments)
             sys.argv[1:] = arguments
@@ -88,12 +90,10 @@ def summed_up(run: RunFolder) -> Iterator[None]:
             update_summary(run.path.parent)
 
 
-def named(arguments: list[str]) -> list[str]:
+def with_sweep_name(arguments: list[str]) -> list[str]:
     """Give a sweep without a name one of its own, and tell Hydra which keys do not vary, for the names of its jobs.
 
-    The name is made of the keys that vary and a hash of the settings that do not: more values, same sweep. An adaptive
-    search has a name for each space, and goes on with more trials. The flag comes first, for argparse takes overrides
-    from one place only.
+    The flag comes first, because argparse takes overrides from one place only.
     """
     flags = {"-m", "--multirun"}
     if not {*flags, "hydra.mode=MULTIRUN"} & set(arguments):
@@ -104,66 +104,95 @@ def named(arguments: list[str]) -> list[str]:
         overrides = OverridesParser.create().parse_overrides(typed)
     except HydraException:
         return ["-m", *arguments]  # Hydra will say what is wrong
-    typed_last = {str(each.key_or_group): each for each in overrides if not str(each.key_or_group).startswith("hydra")}
-    keys = [key for key, each in typed_last.items() if each.is_sweep_override()]
-    fixed = {key: str(each.input_line) for key, each in typed_last.items() if not each.is_sweep_override()}
-    settled = list(fixed.values())
-    if "hydra/sweeper=optuna" in arguments:  # another space is another search
-        own = [each for each in typed if each.startswith("hydra.sweeper.") and "n_trials" not in each]
-        settled = [str(each.input_line) for each in typed_last.values()] + own
+
+    # What is typed last for a key counts.
+    typed_last = {str(override.key_or_group): override for override in overrides}
+    fixed: dict[str, str] = {}
+    varied: dict[str, str] = {}
+    for key, override in typed_last.items():
+        if not key.startswith("hydra"):
+            group = varied if override.is_sweep_override() else fixed
+            group[key] = str(override.input_line)
+
+    # Both come before what was typed.
     added = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(quoted, fixed))}]"]
     if not ("exp_name" in fixed or names_itself(fixed.get("experiment", ""))):
-        digest = hashlib.sha256("\n".join(sorted(settled)).encode()).hexdigest()[:4]
-        added.append(f"exp_name={'_'.join(key.split('.')[-1] for key in keys)[:90] or 'sweep'}-{digest}")
+        identity = list(fixed.values())
+        if "hydra/sweeper=optuna" in arguments:
+            own = [
+                argument for argument in typed if argument.startswith("hydra.sweeper.") and "n_trials" not in argument
+            ]
+            identity += [*varied.values(), *own]
+        added.append(f"exp_name={sweep_name(varied, identity)}")
     place = arguments.index(typed[0]) if typed else len(arguments)
     return ["-m", *arguments[:place], *added, *arguments[place:]]
 
 
+def sweep_name(varied: Iterable[str], identity: Sequence[str]) -> str:
+    """The name of a sweep: the keys that vary, and a hash of the settings that do not. More values, same sweep.
+
+    An adaptive search has a name for each space, and goes on with more trials.
+    """
+    keys = "_".join(key.split(".")[-1] for key in varied)[:90] or "sweep"
+    digest = hashlib.sha256("\n".join(sorted(identity)).encode()).hexdigest()[:4]
+    return f"{keys}-{digest}"
+
+
 def names_itself(override: str) -> bool:
-    """Return whether `experiment=NAME` chooses a preset with an `exp_name` of its own."""
+    """Whether `experiment=NAME` chooses a preset with an `exp_name` of its own."""
     preset = resolvers.CONF / "experiment" / f"{override.partition('=')[2]}.yaml"
     return preset.is_file() and bool(re.search(r"^exp_name:", preset.read_text(encoding="utf-8"), re.MULTILINE))
 
 
-def resumed(arguments: list[str]) -> list[str] | None:
+def with_resume(arguments: list[str]) -> list[str] | None:
     """Turn `resume=FOLDER` into that run's own overrides and folder; what else was typed comes after them.
 
     Returns None, after saying so, for a run that is completed: nothing may write to its folder, and Hydra does so
     before any code of ours is called.
     """
-    named = [argument.removeprefix("resume=") for argument in arguments if argument.startswith("resume=")]
-    if not named or named[-1] in ("", "null"):
+    folder, typed = taken_out("resume", arguments)
+    if folder is None:
         return arguments
     if {"-m", "--multirun"} & set(arguments):
         raise RunError("resume=FOLDER continues one run: leave -m out, or start the sweep's own command again")
-    run = RunFolder(named[-1])
+    run = RunFolder(folder)
     if not run.begun:
         raise RunError(f"resume={run.path}: expected the folder of a run that began; start a new one, without resume=")
     result = run.result()
     if result:
         print(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
         return None
-    typed = [argument for argument in arguments if not argument.startswith("resume=")]
     return [*saved_overrides(run), *typed, f"hydra.run.dir={quoted(str(run.path.absolute()))}"]
 
 
-def repeated(arguments: list[str]) -> list[str]:
+def with_rerun(arguments: list[str]) -> list[str]:
     """Turn `rerun=FOLDER` into that run's own overrides, for a new folder; what else was typed comes after them."""
-    named = [argument.removeprefix("rerun=") for argument in arguments if argument.startswith("rerun=")]
-    if not named or named[-1] in ("", "null"):
+    folder, typed = taken_out("rerun", arguments)
+    if folder is None:
         return arguments
     if {"-m", "--multirun"} & set(arguments) or any(argument.startswith("resume=") for argument in arguments):
         raise RunError("rerun=FOLDER repeats one run: leave -m and resume= out")
-    run = RunFolder(named[-1])
+    run = RunFolder(folder)
     if not (run.result() and list(run.path.glob("weights/*.pth"))):
         raise RunError(f"rerun={run.path}: expected the folder of a completed run; to finish one, resume={run.path}")
-    saved = [override for override in saved_overrides(run) if not override.startswith("rerun=")]
-    typed = [argument for argument in arguments if not argument.startswith("rerun=")]
+    _, saved = taken_out("rerun", saved_overrides(run))
     return [*saved, *typed, f"rerun={quoted(str(run.path))}"]
 
 
+def taken_out(key: str, arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The folder that `KEY=FOLDER` names, None without any, and the arguments without it."""
+    values, others = [], []
+    for argument in arguments:
+        if argument.startswith(f"{key}="):
+            values.append(argument.removeprefix(f"{key}="))
+        else:
+            others.append(argument)
+    named_last = values[-1] if values else "null"
+    return None if named_last in ("", "null") else named_last, others
+
+
 def saved_overrides(run: RunFolder) -> list[str]:
-    """Return what the run's own command line set; raises RunError unless it sets keys of the project alone.
+    """The overrides of the run's own command line; raises RunError unless it sets only keys of the project.
 
     Hydra builds what the keys below `hydra` name, and obeys options, before any check of ours is called.
     """
@@ -178,12 +207,12 @@ def saved_overrides(run: RunFolder) -> list[str]:
 
 
 def harmless(text: str) -> bool:
-    """Return whether an override sets a key of the project, or chooses one of a group's own files."""
+    """Whether an override sets a key of the project, or chooses one of a group's own files."""
     override = OverridesParser.create().parse_override(text)
     names = re.split(r"[./]", f"{override.key_or_group}.{override.package or ''}")
     return "hydra" not in names and not leads_out(override)
 
 
 def quoted(text: str) -> str:
-    """Return text as Hydra's override grammar takes it, where a backslash means itself unless a quote follows."""
+    """A text as Hydra's override grammar takes it, where a backslash means itself unless a quote follows."""
     return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", r"\'"), text) + "'"

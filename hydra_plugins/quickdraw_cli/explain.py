@@ -15,7 +15,7 @@ from quickdraw.settings import nearest
 
 
 def explained(error: Exception) -> ConfigError | None:
-    """Return what the user can do about an error of Hydra or OmegaConf over the command line; None for another one."""
+    """What the user can do about an error of Hydra or OmegaConf over the command line; None for another one."""
     text = str(error)
     key = re.search(r"Could not (?:override|append|delete).*?'([^']+)'", text)
     if key and (CONF / key[1]).is_dir():
@@ -40,7 +40,7 @@ def explained(error: Exception) -> ConfigError | None:
 
 
 def unreadable(arguments: Sequence[str]) -> ConfigError | None:
-    """Return what is wrong with the first of these arguments that is no override in Hydra's grammar, if one is not."""
+    """What is wrong with the first of these arguments that is no override in Hydra's grammar, if one is not."""
     for argument in get_args_parser().parse_args(arguments).overrides:
         try:
             if OverridesParser.create().parse_override(argument).key_or_group:
@@ -55,7 +55,7 @@ def unreadable(arguments: Sequence[str]) -> ConfigError | None:
 
 
 def all_keys() -> list[str]:
-    """Return every key of the default configuration and every group."""
+    """Every key of the default configuration and every group."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
@@ -70,5 +70,5 @@ def all_keys() -> list[str]:
 
 
 def groups() -> list[str]:
-    """Return the groups of the configuration."""
+    """The groups of the configuration."""
     return [path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra"]

@@ -14,15 +14,18 @@ CONF = Path(__file__).parents[2] / "conf"
 
 
 def job_folder(_root_: DictConfig) -> str:
-    """Return the folder of a sweep's job: what was overridden, readable, and a hash of what can change its result.
+    """The folder of a sweep's job: what was overridden, readable, and a hash of what can change its result.
 
     The same settings always get the same folder, so a sweep that is started again finds its jobs.
     """
     config = plain(_root_)
     values = {**_root_.hydra.runtime.choices, **flatten(config)}
     keys = {override.lstrip("+~").split("=", 1)[0] for override in _root_.hydra.overrides.task}
-    told = sorted(keys - {"exp_name", *OUTPUT_KEYS, *_root_.hydra.job.config.override_dirname.exclude_keys})
-    parts = [f"{key.split('.')[-1]}-{plain_letters(shown(values.get(key, '')))[-20:]}" for key in told]
+    left_out = {"exp_name", *OUTPUT_KEYS, *_root_.hydra.job.config.override_dirname.exclude_keys}
+    parts = []
+    for key in sorted(keys - left_out):
+        value = plain_letters(shown(values.get(key, "")))
+        parts.append(f"{key.split('.')[-1]}-{value[-20:]}")
     slug = plain_letters("_".join(parts))[:60].lstrip("-.")
     if "threads" in config:
         config["threads"] = resolve_threads(config["threads"], one_of_many=True)
@@ -32,12 +35,12 @@ def job_folder(_root_: DictConfig) -> str:
 
 
 def plain_letters(text: str) -> str:
-    """Return the letters and digits, and `_ . + -`: what no shell minds and every file system takes."""
+    """The letters and digits of a text, and `_ . + -`: what no shell minds and every file system takes."""
     return re.sub(r"[^\w.+-]+", "", text)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """Return a composed configuration as plain resolved values, without Hydra's own node."""
+    """A composed configuration as plain resolved values, without Hydra's own node."""
     keys = [str(key) for key in config if key != "hydra"]
     return OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=True)  # type: ignore[return-value]
 

@@ -49,9 +49,12 @@ class EvolutionSampler(BaseSampler):
         count = evolution.population_size
         for start in range(0, len(finished) - count + 1, count):
             generation = sorted(finished[start : start + count], key=lambda each: badness(each, study.direction))
-            evolution.tell([(self._place(each), float(rank)) for rank, each in enumerate(generation)])
-        places = evolution.ask()
-        return {axis.key: axis.at(float(place)) for axis, place in zip(self.axes, places, strict=True)}
+            places = map(self._place, generation)
+            evolution.tell([(place, float(rank)) for rank, place in enumerate(places)])
+        params: dict[str, Any] = {}
+        for axis, position in zip(self.axes, evolution.ask(), strict=True):
+            params[axis.key] = axis.at(float(position))
+        return params
 
     def _place(self, trial: FrozenTrial) -> np.ndarray:
         return np.array([axis.position(trial.params[axis.key]) for axis in self.axes])

@@ -19,7 +19,8 @@ def check_jobs(jobs: Sequence[Job], pool: Pool) -> int:
 
     Raises ConfigError that names each mistake once, with the overrides that made it.
     """
-    asked = [(job.config, overrides) for job, overrides in zip(jobs, own_overrides(jobs), strict=True)]
+    configs = [job.config for job in jobs]
+    asked = list(zip(configs, own_overrides(jobs), strict=True))
     gpus = 0
     complaints: dict[str, str] = {}
     for config, overrides in asked:
@@ -30,7 +31,9 @@ def check_jobs(jobs: Sequence[Job], pool: Pool) -> int:
     if not complaints:  # now the classes that the settings name may be imported, in a process that has torch
         gpus, complaints = pool.call_in_process(check_arguments, asked)
     if complaints:
-        lines = [f"{error} (in {overrides})" if overrides else error for error, overrides in complaints.items()]
+        lines = []
+        for complaint, overrides in complaints.items():
+            lines.append(f"{complaint} (in {overrides})" if overrides else complaint)
         raise ConfigError(f"{'; '.join(lines)}\nno job was started")
     return gpus
 

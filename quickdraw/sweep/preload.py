@@ -4,7 +4,7 @@ import importlib
 import logging
 import os
 
-IN_SERVER = "QUICKDRAW_FORK_SERVER"  # set by the pool while it starts a server, which can only be told to import
+IN_SERVER = "QUICKDRAW_FORK_SERVER"  # set by the pool while it starts a server, which can do nothing but import
 
 MODULES = (
     "torch._dynamo",  # optimizers and the graph import it at their first use
