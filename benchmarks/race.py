@@ -47,13 +47,14 @@ class Truth:
         return -np.sort(-self.spread * rng.standard_normal(self.settings))
 
     def scores(self, rng: np.random.Generator, seeds: int = SEEDS) -> tuple[Floats, Floats]:
-        """True means [K] and scores [K, N]."""
+        """True means [K], with what these seeds do to all alike on average, and scores [K, N]."""
         means = self.means(rng)
         deviations = np.linspace(*self.noise, self.settings)
         if self.one_noisy:
             deviations[1:] = self.noise[1]
         own = deviations[:, None] * rng.standard_normal((self.settings, seeds))
-        return means, means[:, None] + own + rng.standard_normal(seeds)
+        common = rng.standard_normal(seeds)
+        return means + common.mean(), means[:, None] + own + common
 
 
 RACES = [
@@ -96,29 +97,23 @@ def race_lines(run: Run, truths: list[Truth], options: dict[str, Any]) -> Iterat
 
 
 def verdict(truth: Truth, seeds: int, number: int) -> tuple[float, ...]:
-    """One grid: lost its best; names one; that wrongly; margin misses the truth; winner's excess, plain and corrected."""
+    """One grid: best lost, one named, wrongly, margin wrong; by how much the winner's mean is too high, corrected too."""
     rng = np.random.default_rng([number, truth.settings, seeds])
     means, values = truth.scores(rng, seeds)
     found = compare_with_best(as_scores(values))
     winner = found.standings[0]
-    excess = winner.mean - common_luck(values, means) - means[int(winner.name)]
-    corrected = found.corrected - winner.mean + excess
+    plain, corrected = (score - means[int(winner.name)] for score in (winner.mean, found.corrected))
     missed = False
     if found.margin:
         difference = means[int(found.margin.leader)] - means[int(found.margin.second)]
         missed = not found.margin.low <= difference <= found.margin.high
     lost, named = "000" not in found.may_be_best, found.best is not None
-    return lost, named, named and found.best != "000", missed, excess, corrected
-
-
-def common_luck(values: Floats, means: Floats) -> float:
-    """What the seeds did to all settings alike, which no choice between them can turn to its advantage."""
-    return float((values.mean(axis=1) - means).mean())
+    return lost, named, named and found.best != "000", missed, plain, corrected
 
 
 def verdict_lines(run: Run) -> Iterator[str]:
     """The table of grids, in Markdown."""
-    yield "| settings, seeds | best lost | names one best | wrongly | margin misses | winner too high | once corrected |"
+    yield "| settings | best lost | names one best | wrongly | margin misses | winner too high | once corrected |"
     yield "|---|---|---|---|---|---|---|"
     for spread in (0.0, 0.5, 2.0):
         for settings in (4, 12, 36):
