@@ -1,8 +1,8 @@
 """Do the verdicts hold? Races and comparisons simulated on scores whose truth is known; nothing is trained.
 
-    python -m benchmarks.race                 all tables, about three minutes on two cores
+    python -m benchmarks.race                 all tables, some minutes on two cores
     python -m benchmarks.race --races 200     fewer races of each kind
-    python -m benchmarks.race --table race    one table: race, worst, winner, grid or paired
+    python -m benchmarks.race --table race    one table: race, equal, patient, others or verdict
 
 The unit is one deviation: how much the score of a setting varies from seed to seed, once what a seed does to all
 settings alike (here another deviation) is taken out. "Spread by 2 deviations": true means drawn for every race from a
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quickdraw.statistics.best import compare_with_best
 from quickdraw.statistics.race import decide
 
 Floats = NDArray[np.float64]
@@ -46,13 +47,14 @@ class Truth:
         return -np.sort(-self.spread * rng.standard_normal(self.settings))
 
     def scores(self, rng: np.random.Generator, seeds: int = SEEDS) -> tuple[Floats, Floats]:
-        """True means [K] and scores [K, N]."""
+        """True means [K], with what these seeds do to all alike on average, and scores [K, N]."""
         means = self.means(rng)
         deviations = np.linspace(*self.noise, self.settings)
         if self.one_noisy:
             deviations[1:] = self.noise[1]
         own = deviations[:, None] * rng.standard_normal((self.settings, seeds))
-        return means, means[:, None] + own + rng.standard_normal(seeds)
+        common = rng.standard_normal(seeds)
+        return means + common.mean(), means[:, None] + own + common
 
 
 RACES = [
@@ -94,6 +96,35 @@ def race_lines(run: Run, truths: list[Truth], options: dict[str, Any]) -> Iterat
         yield f"| {truth.name} | {used:.1%} | {lost:.1%} | {named:.1%} | {wrong:.1%} |"
 
 
+def verdict(truth: Truth, seeds: int, number: int) -> tuple[float, ...]:
+    """One grid: best lost, one named, wrongly, margin wrong; by how much the winner's mean is too high, corrected too."""
+    rng = np.random.default_rng([number, truth.settings, seeds])
+    means, values = truth.scores(rng, seeds)
+    found = compare_with_best(as_scores(values))
+    winner = found.standings[0]
+    plain, corrected = (score - means[int(winner.name)] for score in (winner.mean, found.corrected))
+    missed = False
+    if found.margin:
+        difference = means[int(found.margin.leader)] - means[int(found.margin.second)]
+        missed = not found.margin.low <= difference <= found.margin.high
+    lost, named = "000" not in found.may_be_best, found.best is not None
+    return lost, named, named and found.best != "000", missed, plain, corrected
+
+
+def verdict_lines(run: Run) -> Iterator[str]:
+    """The table of grids, in Markdown."""
+    yield "| settings | best lost | names one best | wrongly | margin misses | winner too high | once corrected |"
+    yield "|---|---|---|---|---|---|---|"
+    for spread in (0.0, 0.5, 2.0):
+        for settings in (4, 12, 36):
+            truth = Truth("", settings, spread)
+            lost, named, wrong, missed, plain, corrected = run(partial(verdict, truth, 3)).mean(axis=0)
+            yield (
+                f"| {settings} settings, spread by {spread:g}, 3 seeds | {lost:.1%} | {named:.1%} | {wrong:.1%} "
+                f"| {missed:.1%} | {plain:+.2f} | {corrected:+.2f} |"
+            )
+
+
 def tables(run: Run) -> dict[str, Iterator[str]]:
     """The tables by name."""
     return {
@@ -101,6 +132,7 @@ def tables(run: Run) -> dict[str, Iterator[str]]:
         "equal": race_lines(run, EQUAL, {"futility": 0.0}),
         "patient": race_lines(run, RACES, {"futility": 0.0}),
         "others": race_lines(run, OTHERS, {}),
+        "verdict": verdict_lines(run),
     }
 
 
