@@ -36,16 +36,23 @@ Where everything is, from the top down; imports run down this list and never up.
     sweep/                          how many jobs run, on one machine or many
     sweep/runner.py                 a sweep from its first job to the ranking at its end
     sweep/view.py                   what is seen of it while it runs: a line a finished job, a live one for all
-    sweep/jobs.py                   the jobs one by one: submit, next, stop
+    sweep/job.py                    one job: what it trains, where, and how its end is recorded
+    sweep/jobs.py                   the jobs one by one, on any machine: submit, next, stop
+    sweep/local.py                  the jobs on this machine, each in a process of its own
+    sweep/checks.py                 the settings of all jobs, checked before the first starts
     sweep/pool.py                   the processes of the local launcher
     sweep/process.py                what the process of one job does
     sweep/preload.py                what is imported once for all jobs
-    sweep/channel.py                how a job asks the sweep whether to go on, and learns that it is pruned
-    sweep/slurm.py                  the jobs in Slurm's queue: submitted, and watched from their folders
+    sweep/pruning_hook.py           how a job learns that it is pruned: it asks after each epoch whether to go on
+    sweep/slurm_sweep.py            a sweep in Slurm's queue: submitted, and watched while the command lasts
+    sweep/slurm.py                  the jobs in Slurm's queue
     sweep/slurm_queue.py            what `squeue` says of them
     sweep/ray.py                    the jobs on a Ray cluster
 
     analysis/                       runs and sweeps as they stand on the disk: tables, figures, sentences, a page
+    analysis/sweep.py               Sweep: metric, what varies, ranking, effects, verdict: each worked out once
+    analysis/columns.py             which settings vary, and which run has which value
+    analysis/rows.py                the rows of a sweep's tables: settings by rank, jobs, failures
     analysis/__main__.py            `python -m quickdraw.analysis`: list, show, sweep, compare
     analysis/commands.py            the answers of list and sweep
     analysis/run_commands.py        the answers of show and compare
@@ -55,15 +62,20 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/sentences.py           what the tables say, in words: which setting leads, and whether that may be chance
     analysis/ranking.py             ranks a sweep: settings that differ only in their seed are one row, with its spread
     analysis/effects.py             how much of the spread of the scores each setting explains
-    analysis/figures.py             a sweep as figures: ranking, learning curves, time
-    analysis/setting_figures.py     what each setting did, as figures
+    analysis/figures/               a sweep as figures
+    analysis/figures/scores.py      settings by rank
+    analysis/figures/curves.py      learning curves, scores by seconds of training
+    analysis/figures/settings.py    what each setting did
+    analysis/figures/parallel.py    parallel coordinates, of a sweep or a search
+    analysis/figures/search.py      the history of a search
+    analysis/figures/disagreement.py where two runs disagree
+    analysis/figures/parts.py       what the figures share: sizes, colours, heat maps
     analysis/frames.py              a sweep as pandas frames
     analysis/folders.py             finds runs and sweeps by a name, or the newest
     analysis/comparison.py          two runs on the same test drawings: McNemar's test
-    analysis/disagreement.py        where two runs disagree, as frames and figures
+    analysis/confusions.py          what a network confuses: each class's accuracy and most frequent error
     analysis/drawings.py            the drawings that a run was tested on, found again
     analysis/journal.py             the trials of a search, read from its journal without Optuna
-    analysis/search.py              a search as frames and figures
     analysis/importance.py          how much each searched setting matters: fANOVA
 
     run/                            one run: for each file of its folder a file here
@@ -92,7 +104,10 @@ Where everything is, from the top down; imports run down this list and never up.
     model/layers.py                 dropout that resumes exactly, a memory layout that is fast
 
     data/                           a file a data set, named by conf/data/; and what all of them use
-    data/bitmaps.py                 official bitmaps: .npy headers read and checked, mapped, split
+    data/dataset.py                 what every data set is, and how one is checked before the first step
+    data/bitmaps.py                 official bitmaps
+    data/class_files.py             one file a class: found in any spelling, .npy headers read and checked, mapped
+    data/drawings.py                several mapped files seen as one array
     data/strokes.py                 strokes, rendered at the first start
     data/synthetic.py               drawings made by a small program
     data/batches.py                 a split served in batches
@@ -101,11 +116,22 @@ Where everything is, from the top down; imports run down this list and never up.
     data/split.py                   which drawing is in train, val or test; identical drawings kept together
     data/fingerprint.py             the sha256 of a data file, computed once
     data/names.py                   how classes and their files are spelt
-    data/doodles.py                 the program that draws the synthetic classes
-    data/pen.py                     its hand: curves with a wobble
-    data/image_file.py              any picture brought to the geometry of the bitmaps
+    data/doodles/                   the program that draws the synthetic classes
+    data/doodles/drawing.py         draws a class: strokes, then bitmaps
+    data/doodles/pen.py             its hand: curves, lines, ovals, dots, all with a wobble
+    data/doodles/animals.py         cats and dolphins
+    data/doodles/shapes.py          moons, bananas, circles, donuts, eyes
+    data/doodles/things.py          alarm clocks, airplanes, doors
+    data/picture/                   pictures of one's own into bitmaps
+    data/picture/places.py          the pictures that a command line names: files, folders, patterns
+    data/picture/decode.py          picture files decoded within bounds: six formats
+    data/picture/ground.py          ink from ground
+    data/picture/parts.py           the drawing among frames, lines, noise and specks
+    data/picture/bitmap.py          ink as the official recipe would have drawn it, 28 x 28
+    data/picture/sheet.py           a sheet of each picture, what the network saw of it, and the answers
     data/download.py                `python -m quickdraw.data.download`
     data/fetch/                     files over HTTP
+    data/fetch/download.py          fetches what is missing, several files at once
     data/fetch/official.py          what was published: classes, sizes, MD5
     data/fetch/plan.py              what is missing, from where, and whether there is room
     data/fetch/transfer.py          tries until a file is whole
@@ -120,17 +146,37 @@ Where everything is, from the top down; imports run down this list and never up.
     data/rendering/workers.py       the processes that do it
 
     Leaves, which import only one another:
-    settings.py                     every key's type and range; the nearest real key; what makes two runs the same
-    metrics.py                      the names of the scores, and which way each is better
+    settings.py                     a configuration checked as a whole; the nearest key; what makes two runs the same
+    rules.py                        what the value of each key must be
+    building.py                     what a configuration may name, and how it is built
+    user_files.py                   files that users add beside ours, and errors raised in them
+    metrics.py                      the scores: one function each, and which way each is better
     per_example.py                  accuracy, loss, rank, confidence of each drawing
     predictions.py                  those of a split, and the scores that follow
     schedule.py                     the learning rate over training
     state.py                        where a training stands: what a checkpoint holds
+    saver.py                        when a training is saved: every so many seconds, at a signal, pruned, at its end
+    learning_rate.py                the learning rate of every step: the optimizer's own, times the schedule's factor
+    weights_file.py                 the pair of files that hands weights on: the .pth, and its contract, the .json
     seeding.py                      random numbers from (seed, epoch, step)
     progress.py                     the bar, and a line an epoch
     plotting.py                     the style of all figures, and sheets of drawings
+    statistics/                     what scores over seeds show; docs/statistics.md
+    statistics/scores.py            scores by setting and seed, as arrays
+    statistics/layout.py            the two-way layout: setting and seed, any cell missing
+    statistics/variance.py          how surely the difference of two settings is known
+    statistics/dunnett.py           critical values for several comparisons with one setting
+    statistics/best.py              which settings may be the best (Hsu)
+    statistics/holm.py              several tests at once
+    statistics/winner.py            the winner's curse
+    statistics/paired.py            two networks on the same drawings: McNemar's exact test, with its interval
+    statistics/race.py              a race: settings shown to be worse get no more seeds
+    statistics/spending.py          the looks of a race, and how its error is shared out
+    statistics/sentences.py         verdicts in words
     files.py                        writes every file: whole or absent
+    locks.py                        one holder at a time
     errors.py                       errors that the user can fix, each printed as one line
+    console.py                      what every command shares: its parser, errors in one line, exit codes
     signals.py                      Ctrl-C, SIGTERM, SIGUSR2
     hardware.py                     device, threads, precision: what `auto` becomes, and what is recorded
     vision.py                       torchvision imported beside a torch it was not built for
