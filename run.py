@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.quickdraw_cli import command_line
 from quickdraw import settings
-from quickdraw.building import build, construct
+from quickdraw.building import build, check_network, construct
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.signals import StopSignal, stop_on_signals
@@ -75,6 +75,7 @@ def train_and_test(
     data = check_dataset(build(config, "data"))
     log.info("%s; on %s, threads=%d, %s", data, config["device"], config["threads"], config["trainer"]["precision"])
     net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
+    check_network(net, next(iter(data.val))[0].to(config["device"]), len(data.classes))
     optimizer = build(config, "optimizer", net.parameters())
 
     # Where the run stood, if it is continued.

@@ -10,11 +10,15 @@ import inspect
 import re
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quickdraw.errors import ConfigError, QuickdrawError, first_line
-from quickdraw.user_files import error_in_user_file
+from quickdraw.user_files import error_in_user_file, shortest
+
+if TYPE_CHECKING:  # torch takes 1.2 s
+    from torch import Tensor, nn
 
 # The names that each place of a configuration may hold.
 TARGETS = {
@@ -142,3 +146,31 @@ def construct(place: str, node: Mapping[str, Any]) -> Any:
             arguments[key] = copy.deepcopy(value)  # a class may change its list
     made = partial(target, **arguments)
     return made if node.get("_partial_") is True else made()
+
+
+def check_network(net: "nn.Module", images: "Tensor", classes: int) -> None:
+    """Raise ConfigError unless the network answers a batch, float [B, 1, 28, 28], with logits that it can learn from.
+
+    Two images are enough. The network is left as it was: its buffers, its gradients and its mode.
+    """
+    import torch
+
+    few = images[:2]
+    was_training = net.training
+    net.eval()  # in which no running mean is changed
+    logits = net(few)
+    net.train(was_training)
+    place = f"{described_place(type(net))}: "
+    wanted = f"{place}expected logits float [{len(few)}, {classes}]"
+    if not isinstance(logits, torch.Tensor):
+        raise ConfigError(f"{wanted}, got {type(logits).__name__}")
+    if not logits.is_floating_point() or logits.shape != (len(few), classes):
+        raise ConfigError(f"{wanted}, got {str(logits.dtype).removeprefix('torch.')} {list(logits.shape)}")
+    if not logits.requires_grad:
+        raise ConfigError(f"{place}nothing of what it computes can be learnt: its logits depend on no parameter")
+
+
+def described_place(kind: type) -> str:
+    """Where a class begins, as file and line."""
+    _, line = inspect.getsourcelines(kind)
+    return f"{shortest(Path(inspect.getfile(kind)))}:{line}"

@@ -99,6 +99,36 @@ def test_every_rule_is_for_a_key_that_exists(composed: Compose) -> None:
     assert set(settings.RULES) <= existing
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("exp_name", "other"),
+        ("resume", "a"),
+        ("rerun", "a"),
+        ("data.cache", "elsewhere"),
+        ("data.download", True),
+        ("trainer.checkpoint_every_s", 3),
+        ("trainer.progress", False),
+    ],
+)
+def test_a_key_that_cannot_change_a_result_is_no_part_of_a_runs_identity(
+    composed: Compose, key: str, value: Any
+) -> None:
+    config = composed()
+    before = settings.identity(config)
+    node = config
+    for part in key.split(".")[:-1]:
+        node = node[part]
+    assert node[key.rsplit(".", maxsplit=1)[-1]] != value
+    node[key.rsplit(".", maxsplit=1)[-1]] = value
+    assert settings.identity(config) == before
+
+
+@pytest.mark.parametrize("override", ["seed=1", "threads=3", "device=cpu", "optimizer.lr=0.5", "data.split_seed=1"])
+def test_a_key_that_can_change_a_result_is_part_of_a_runs_identity(composed: Compose, override: str) -> None:
+    assert settings.identity(composed(override)) != settings.identity(composed())
+
+
 BAD = """
 optimizer.lr=abc  optimizer.lr=0  optimizer.lr=-1e-3  optimizer.lr=nan  optimizer.lr=inf  optimizer.lr=null
 optimizer.lr=true  optimizer.lr=1e400  optimizer.lr=[1e-3]  optimizer.lr='1e-3'  optimizer.weight_decay=-0.1

@@ -1,0 +1,83 @@
+"""Every command ends in the same ways: one line for an error, the exit code of a signal, nothing for a lost reader."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from quickdraw import console, evaluate, predict
+from quickdraw.analysis import __main__ as analysis
+from quickdraw.data import download
+from quickdraw.errors import RunError
+from tests.support.program import ROOT
+
+COMMANDS = {
+    "quickdraw.evaluate": evaluate.main,
+    "quickdraw.predict": predict.main,
+    "quickdraw.analysis": analysis.main,
+    "quickdraw.data.download": download.main,
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_wrong_argument_is_one_line(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert COMMANDS[name](["--colour=blue"]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert said.err.endswith("; see --help\n")
+    assert said.err.count("\n") == 1
+    assert said.out == ""
+
+
+def test_errors_that_the_user_can_fix_are_printed_and_bugs_are_raised(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(error: Exception) -> None:
+        raise error
+
+    assert console.call(lambda: fail(RunError("so and so"))) == 1
+    assert console.call(lambda: fail(PermissionError(13, "Permission denied", "a.txt"))) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "error: so and so"
+    assert lines[1].startswith("error: a.txt: Permission denied; ")
+    with pytest.raises(ZeroDivisionError):
+        console.call(lambda: fail(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command_with_its_exit_code(
+    number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    handled = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert console.call(lambda: signal.raise_signal(number), when_stopped="stopped; go on so") == code
+    finally:
+        signal.signal(signal.SIGINT, handled)
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert capsys.readouterr().err == "stopped; go on so\n"
+
+
+def shell(command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run a line of shell in which $PY is this Python."""
+    env = {**os.environ, "PY": sys.executable, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_that_is_cut_by_its_reader_is_no_error(name: str) -> None:
+    done = shell(f"($PY -m {name} --help; echo $? >&2) | true")
+    assert done.stderr == "0\n"
+
+
+def test_a_closed_stream_is_as_dev_null(tmp_path: Path) -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&- <&-"):
+        text = f"$PY -c 'import sys; from quickdraw import console; sys.exit(console.call(lambda: print(5)))' {closed}"
+        assert shell(text, tmp_path).returncode == 0
+    (tmp_path / "writes.py").write_text(
+        "import os\nfrom quickdraw import console\n\ndef main():\n    with open('a.txt', 'w') as file:\n"
+        "        os.write(1, b'a stray print')\n        file.write('mine')\n\nconsole.call(main)\n"
+    )
+    assert shell("$PY writes.py >&- 2>&-", tmp_path).returncode == 0
+    assert (tmp_path / "a.txt").read_text() == "mine"
