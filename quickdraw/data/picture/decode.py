@@ -65,7 +65,9 @@ def _opened(path: Path) -> Image.Image:
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{path}: expected a file, got a folder or a device")
     if status.st_size > LARGEST_FILE:
-        raise DataError(f"{path}: too large: {status.st_size:,} bytes, at most {LARGEST_FILE:,} are read; make it smaller")
+        raise DataError(
+            f"{path}: too large: {status.st_size:,} bytes, at most {LARGEST_FILE:,} are read; make it smaller"
+        )
     try:
         return Image.open(path, formats=FORMATS)
     except UnidentifiedImageError as error:
