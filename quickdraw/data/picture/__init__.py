@@ -1,1 +1,1 @@
-"""Pictures of a drawing into bitmaps: decoded (decode), ink from ground (ink), the drawing from dirt (parts), geometry (bitmap)."""
+"""Pictures of a drawing into bitmaps: decode, ground (ink from paper), parts (drawing from dirt), bitmap (geometry)."""

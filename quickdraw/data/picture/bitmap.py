@@ -31,7 +31,7 @@ def to_bitmap(ink: Bools) -> Bytes:
     if missing >= 2:
         scaled = _scaled(_thickened(scaled, missing / 2))
     elif missing <= -4 and -missing < WIDEST_PEN:
-        scaled = _scaled(_thinned(scaled, -missing / 2))
+        scaled = _scaled(_thinned(scaled, min(-missing / 2, PEN / 2)))
     side = round(SIDE * CANVAS / UNITS)
     canvas = Image.new("L", (side, side))
     left, top = (side - scaled.shape[1]) // 2, (side - scaled.shape[0]) // 2
@@ -57,12 +57,17 @@ def _thickened(ink: Bools, by: float) -> Bools:
 
 def _thinned(ink: Bools, by: float) -> Bools:
     """The ink that lies more than some pixels from its edge, and lines that are too thin to lose as much."""
-    padded = np.pad(ink, 1)
-    core = ndimage.distance_transform_edt(padded) > by
+    inner = ndimage.distance_transform_edt(np.pad(ink, 1))
+    core = inner > by
     if not core.any():
         return ink
-    opened = ndimage.distance_transform_edt(~core) <= by + 1
-    return core | (padded & ~opened)
+    # Lines thinner than that would vanish: their middle is what the core, grown back, does not reach.
+    reached = ndimage.distance_transform_edt(~core) <= by + 2
+    lost = (inner > 0) & ~reached
+    labels, _ = ndimage.label(lost)
+    large = np.bincount(labels.ravel()) >= PEN**2
+    large[0] = False
+    return core | large[labels]
 
 
 def is_own_geometry(strength: npt.NDArray[Any]) -> bool:

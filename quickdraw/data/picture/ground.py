@@ -1,7 +1,7 @@
 """Ink from ground: how far each pixel's colour lies from that of the paper around it.
 
 The paper has one colour, or it is lit unevenly. Then its colour is estimated at every place: lines are what a
-morphological closing (or opening, for light ink) fills up, and it leaves gradients and the edges of shadows as they are.
+morphological closing (or opening, for light ink) fills up, and gradients and the edges of shadows stay as they are.
 """
 
 from typing import Any
@@ -19,6 +19,7 @@ LEAST_SHARE = 0.22  # of the strongest ink's distance; what is fainter is no ink
 NOISE = 4.5  # standard deviations of the paper's noise that ink must rise above
 CELLS = 160  # of the longer side of the small picture that the ground is estimated on
 WIDEST_LINE = 0.14  # of the longer side; what is wider is an area, not a line
+LEAST_AREA = 0.08  # of the picture that a sheet of paper takes
 TOLERANCE = 14.0  # levels: what counts as the paper's own colour
 
 
@@ -82,10 +83,15 @@ def paper_colour(colours: Floats) -> Floats:
 
 def _small(colours: Floats) -> Floats:
     """The colours with the longer side brought down to CELLS."""
-    factor = max(1, max(colours.shape) // CELLS)
-    height, width = (side // factor * factor for side in colours.shape[:2])
-    blocks = colours[:height, :width].reshape(height // factor, factor, width // factor, factor, -1)
-    return blocks.mean(axis=(1, 3))
+    return _blocks(colours, max(colours.shape) // CELLS)
+
+
+def _blocks(values: Floats, factor: int) -> Floats:
+    """The means of blocks of factor x factor of values, float [H, W, ...]; what is left at the end is left out."""
+    factor = max(1, min(factor, *values.shape[:2]))
+    height, width = (side // factor for side in values.shape[:2])
+    whole = values[: height * factor, : width * factor]
+    return whole.reshape(height, factor, width, factor, *values.shape[2:]).mean(axis=(1, 3))
 
 
 def _is_uneven(colours: Floats, from_paper: Floats) -> bool:
@@ -97,7 +103,7 @@ def _is_uneven(colours: Floats, from_paper: Floats) -> bool:
     small = _small(colours)
     other = _small(from_paper[..., None])[..., 0] > 1.5 * TOLERANCE
     wide = max(3, round(WIDEST_LINE * max(other.shape)))
-    areas = ndimage.binary_opening(np.pad(other, wide, mode="edge"), np.ones((wide, wide)))[wide:-wide, wide:-wide]
+    areas = ndimage.binary_opening(other, np.ones((wide, wide)))
     labels, count = ndimage.label(areas)
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     for label in range(1, count + 1):
@@ -105,8 +111,8 @@ def _is_uneven(colours: Floats, from_paper: Floats) -> bool:
         if np.count_nonzero(border == label) >= 0.12 * len(border):
             return True
         inside = ndimage.binary_erosion(ndimage.binary_fill_holes(area), iterations=2)
-        if inside.any():
-            typical = np.median(small[area & inside], axis=0) if (area & inside).any() else small[inside].mean(axis=0)
+        if (area & inside).mean() >= LEAST_AREA:
+            typical = np.median(small[area & inside], axis=0)
             lines = _length(small - typical)[inside] > LEAST_CONTRAST
             if 0.01 <= lines.mean() <= 0.5:
                 return True
@@ -120,19 +126,30 @@ def _from_local_ground(colours: Floats) -> Floats:
     distances = []
     for channel in range(3):
         values, full = small[..., channel], colours[..., channel]
-        closed = ndimage.grey_closing(values, (wide, wide), mode="nearest")
-        opened = ndimage.grey_opening(values, (wide, wide), mode="nearest")
-        # Near lines there is more ground than ink.
-        near_lines = closed - opened > LEAST_CONTRAST
-        is_dark_ink = np.count_nonzero(near_lines & (values > (closed + opened) / 2)) * 2 >= np.count_nonzero(
-            near_lines
-        )
-        ground = _enlarged(closed if is_dark_ink else opened, colours.shape)
-        if is_dark_ink:
+        if _is_dark_ink(values):
+            ground = _enlarged(_closed(values, wide), colours.shape)
             distances.append(np.clip(ground - full, 0, None) / (ground + 10))
         else:
+            ground = _enlarged(255 - _closed(255 - values, wide), colours.shape)
             distances.append(np.clip(full - ground, 0, None) / (ground + 40))
     return 255 * _length(np.stack(distances, axis=2))
+
+
+def _is_dark_ink(values: Floats) -> bool:
+    """Whether what differs most from its surroundings is darker than they are."""
+    coarse = _blocks(values, 4)
+    away = coarse - ndimage.median_filter(coarse, 13, mode="nearest")
+    darker, lighter = np.clip(-away, 0, None), np.clip(away, 0, None)
+    return float((darker**2).sum()) >= float((lighter**2).sum())
+
+
+def _closed(values: Floats, wide: int) -> Floats:
+    """The values with dark lines filled up; at the border gradients are thought to go on."""
+    room = min(wide, min(values.shape) - 1)
+    padded = np.pad(values, room, mode="reflect", reflect_type="odd")
+    closed = ndimage.grey_closing(padded, (wide, wide), mode="nearest")
+    height, width = values.shape
+    return np.clip(closed[room : room + height, room : room + width], 0, 255)
 
 
 def _enlarged(values: Floats, shape: tuple[int, ...]) -> Floats:

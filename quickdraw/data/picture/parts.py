@@ -14,6 +14,7 @@ EIGHT = np.ones((3, 3))  # neighbours across corners count
 SLANT = 4 / np.pi  # how many pixel edges a line has for its length, on average over its directions
 FRAME_SPAN = 0.7  # of the picture's width and height that a frame takes at least
 STRAIGHT = 0.94  # of a frame's side that lies in one row
+THIN = 2.0  # pixels
 SPECK = 0.6  # of the lines' width; what is smaller is no dot of the pen
 FAR = 0.06  # of the drawing's longer side; a dot that lies farther outside is a speck
 DOT = 1.8  # of the lines' width; the extent of what may be a far speck
@@ -24,7 +25,10 @@ def drawing_of(distance: Floats, pixel: float) -> Bools:
 
     `pixel` is how many pixels here were one in the picture.
     """
-    ink = solid(without_ruling(distance), pixel)
+    distance = without_ruling(distance)
+    ink = solid(distance, pixel)
+    if line_width(ink) < THIN:  # a line of one pixel is now strong, now weak, by how it meets the grid of pixels
+        ink = solid(ndimage.maximum_filter(distance, 3), pixel)
     for _ in range(2):  # a frame may have two lines
         ink = without_frame(ink)
     ink = without_noise(ink, pixel)
@@ -32,7 +36,7 @@ def drawing_of(distance: Floats, pixel: float) -> Bools:
 
 
 def solid(distance: Floats, pixel: float) -> Bools:
-    """Ink or none, bool [H, W]: at least half as far from the ground as what lies around, so a pale pen counts as well."""
+    """Ink, bool [H, W]: at least half as far from the ground as what lies around it, so a pale pen counts as well."""
     reach = round(max(0.012 * max(distance.shape), 1.5 * pixel))
     strongest = ndimage.maximum_filter(distance, 2 * reach + 1)
     return (distance > 0) & (distance >= 0.5 * strongest)
@@ -134,7 +138,8 @@ def without_far_specks(ink: Bools) -> Bools:
             if side.start < start - room or side.stop > stop + room:
                 keep[label + 1] = False
     keep[0] = False
-    return keep[labels]
+    left = keep[labels]
+    return left if left.sum() >= 0.9 * ink.sum() else ink
 
 
 def _extent(ink: Bools) -> tuple[int, int]:

@@ -20,6 +20,8 @@ Floats = npt.NDArray[np.float64]
 BOX = 256  # the side of the box that a drawing lies in
 LINE_WIDTH = 16  # in units of that box, as is the padding
 PADDING = 16  # kept free around the ink, on each side
+MOST_WAY = 200_000  # units of that box that a drawing's pen may go up and down; a long drawing goes 10,000
+PLAIN = {int, float}  # not the truth values and texts that numpy would take for numbers as well
 CANVAS = BOX + 2 * PADDING + LINE_WIDTH  # 304: the side of the whole bitmap
 
 # The official bitmaps are cairo's, which samples a pixel on 15 scan lines, measures exactly along each, and knows
@@ -79,15 +81,24 @@ def _points(drawing: Drawing) -> tuple[Floats, list[int]]:
         xs, ys = [stroke[0] for stroke in drawing], [stroke[1] for stroke in drawing]
         counts = [len(x) for x in xs]
         paired = counts == [len(y) for y in ys]
+        kinds = set(map(type, itertools.chain.from_iterable(xs))) | set(map(type, itertools.chain.from_iterable(ys)))
+        plain = all(issubclass(kind, np.number) for kind in kinds - PLAIN)
         points = np.array([*itertools.chain.from_iterable(xs), *itertools.chain.from_iterable(ys)], np.float64)
     except (TypeError, ValueError, LookupError, OverflowError) as error:
         raise DataError(f"expected a drawing, a list of strokes [[x...], [y...]], got {_shown(drawing)}") from error
-    if not paired or points.ndim != 1:
+    if not paired or not plain or points.ndim != 1:
         raise DataError(f"expected as many x as y in every stroke, and plain numbers, got {_shown(drawing)}")
     if not ((points >= 0) & (points < BOX)).all():  # NaN is neither
         low, high = points.min(), points.max()
         raise DataError(f"expected strokes in 0..255, got {low:g}..{high:g}; move the drawing to 0 and scale it first")
-    return points.reshape(2, -1), [count for count in counts if count]
+    points = points.reshape(2, -1)
+    way = LINE_WIDTH * points.shape[1] + np.abs(np.diff(points[1])).sum()  # what its rendering takes in time and memory
+    if way > MOST_WAY:
+        raise DataError(
+            f"expected a drawing, got {points.shape[1]:,} points whose lines go {way:,.0f} units up and down, "
+            f"at most {MOST_WAY:,} are rendered; simplify the drawing or leave it out"
+        )
+    return points, [count for count in counts if count]
 
 
 def _shown(drawing: object) -> str:
