@@ -97,7 +97,7 @@ def race_lines(run: Run, truths: list[Truth], options: dict[str, Any]) -> Iterat
 
 
 def verdict(truth: Truth, seeds: int, number: int) -> tuple[float, ...]:
-    """One grid: best lost, one named, wrongly, margin wrong; by how much the winner's mean is too high, corrected too."""
+    """One grid: best lost, one named, wrongly, margin wrong; by how much the winner is too high, corrected too."""
     rng = np.random.default_rng([number, truth.settings, seeds])
     means, values = truth.scores(rng, seeds)
     found = compare_with_best(as_scores(values))

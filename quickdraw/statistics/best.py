@@ -130,8 +130,10 @@ def compare_with_best(
             )
         )
     margin = _margin(table, candidates, rivals, confidence, outcome == "one best", widest)
-    corrected = float(shrunken_means(rivals.means, rivals.mean_variance).max()) if rivals.known else math.nan
-    return Verdict(outcome, tuple(standings), confidence, deviation, margin, float(np.clip(corrected, *bounds)))
+    corrected = math.nan
+    if rivals.known:
+        corrected = float(np.clip(shrunken_means(rivals.means, rivals.mean_variance).max(), *bounds))
+    return Verdict(outcome, tuple(standings), confidence, deviation, margin, corrected)
 
 
 def distances(rivals: Pairs, confidence: float) -> tuple[Floats, Floats, np.ndarray]:
@@ -200,9 +202,13 @@ def _margin(
     second, leader = np.argsort(rivals.means, kind="stable")[-2:]
     names = [table.names[row] for row in np.flatnonzero(candidates)]
     difference = float(rivals.difference[second, leader])
-    half = float(rivals.half_widths(int(leader), 1 - confidence)[second]) if rivals.known else math.inf
+    half = math.inf
+    if rivals.known:
+        half = float(rivals.half_widths(int(leader), 1 - confidence)[second])
     low, high = max(difference - half, -widest), min(difference + half, widest)
-    return Margin(names[leader], names[second], difference, max(low, 0.0) if shown else low, high)
+    if shown:
+        low = max(low, 0.0)
+    return Margin(names[leader], names[second], difference, low, high)
 
 
 def _unscored(table: ScoreTable) -> tuple[Standing, ...]:

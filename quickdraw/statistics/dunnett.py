@@ -56,7 +56,9 @@ def critical_value(
     high = 4.0
     while excess(high) > 0:
         high *= 2
-    return float(brentq(excess, 0.0, high, xtol=1e-5)) if excess(0.0) > 0 else 0.0
+    if excess(0.0) <= 0:
+        return 0.0
+    return float(brentq(excess, 0.0, high, xtol=1e-5))
 
 
 @lru_cache(maxsize=4096)

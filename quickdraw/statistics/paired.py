@@ -12,8 +12,7 @@ def mcnemar(only_a: int, only_b: int) -> float:
     """
     from scipy.special import bdtr
 
-    tosses = only_a + only_b
-    return min(1.0, 2 * float(bdtr(min(only_a, only_b), tosses, 0.5))) if tosses else 1.0
+    return min(1.0, 2 * float(bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
 def paired_proportions_interval(only_a: int, only_b: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -25,10 +24,8 @@ def paired_proportions_interval(only_a: int, only_b: int, count: int, confidence
     """
     low, high = clopper_pearson(only_b, only_a + only_b, confidence)
     fewest, most = clopper_pearson(only_a + only_b, count, confidence)
-    ends = []
-    for side, inner, outer in ((2 * low - 1, fewest, most), (1 - 2 * high, fewest, most)):
-        ends.append(side * (inner if side > 0 else outer))
-    return ends[0], -ends[1]
+    lowest, highest = 2 * low - 1, 2 * high - 1
+    return min(lowest * fewest, lowest * most), max(highest * fewest, highest * most)
 
 
 def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -36,6 +33,9 @@ def clopper_pearson(hits: int, trials: int, confidence: float = 0.95) -> tuple[f
     from scipy.special import betaincinv
 
     tail = (1 - confidence) / 2
-    low = float(betaincinv(hits, trials - hits + 1, tail)) if hits > 0 else 0.0
-    high = float(betaincinv(hits + 1, trials - hits, 1 - tail)) if hits < trials else 1.0
+    low, high = 0.0, 1.0
+    if hits > 0:
+        low = float(betaincinv(hits, trials - hits + 1, tail))
+    if hits < trials:
+        high = float(betaincinv(hits + 1, trials - hits, 1 - tail))
     return low, high

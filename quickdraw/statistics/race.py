@@ -87,13 +87,15 @@ class _State:
         within = np.arange(len(self.table.seeds)) < self.used[:, None]
         values = np.where(within, self.table.values, np.nan)
         scored = np.logical_or.reduce(np.isfinite(values), axis=1)
-        if not scored[self.active].all():
+        if not (scored.any() and scored[self.active].all()):
             return None
         return pairs(values[scored]).of(self.active[scored])
 
-    def names(self, order: Floats) -> tuple[str, ...]:
-        """The settings that are left, the largest of `order` first; of equal ones the first by name."""
-        places = np.flatnonzero(self.active)[np.argsort(-order, kind="stable")]
+    def kept(self, compared: Pairs | None) -> tuple[str, ...]:
+        """The settings that are left, best first; in the order of their names where nothing else is known."""
+        places = np.flatnonzero(self.active)
+        if compared is not None:
+            places = places[np.argsort(-compared.means, kind="stable")]
         return tuple(self.table.names[place] for place in places)
 
 
@@ -137,8 +139,7 @@ def decide(
         compared = state.compared()
         if compared is not None and compared.known:
             compared = _drop_worse(state, compared, level)
-        means = np.zeros(int(state.active.sum())) if compared is None else compared.means
-        state.rounds.append(Round(look, state.names(means)))
+        state.rounds.append(Round(look, state.kept(compared)))
 
         # May the race end?
         if state.active.sum() == 1:
@@ -223,10 +224,11 @@ def _enough_seeds(compared: Pairs, level: float, seeds: int) -> int | None:
 
 def _decision(state: _State, why: str, level: float = 0.0, needed: Sequence[tuple[str, int]] = ()) -> Decision:
     """What is decided."""
-    compared = state.compared() if state.seeds else None
-    kept = state.names(np.zeros(int(state.active.sum())) if compared is None else compared.means)
-    best = kept[0] if kept and why in ("one left", "tolerance") else None
-    enough = None
+    compared = state.compared()
+    kept = state.kept(compared)
+    best, enough = None, None
+    if kept and why in ("one left", "tolerance"):
+        best = kept[0]
     if best is None and len(kept) > 1 and compared is not None and compared.known and level > 0:
         enough = _enough_seeds(compared, level, state.seeds)
     return Decision(

@@ -56,9 +56,12 @@ def nominal_levels(settings: int, looks: tuple[int, ...], alpha: float) -> tuple
 
         # The critical value that as many exceed as may be lost by now.
         more = round(spent(alpha, look) * lost.size) - int(lost.sum())
-        critical = np.partition(statistic, -more - 1, axis=None)[-more - 1] if more > 0 else np.inf
+        if more <= 0:
+            levels.append(0.0)
+            continue
+        critical = np.partition(statistic, -more - 1, axis=None)[-more - 1]
         lost |= statistic > critical
-        levels.append(one_sided_tail(float(critical), settings - 1, df) if more > 0 else 0.0)
+        levels.append(one_sided_tail(float(critical), settings - 1, df))
     return tuple(levels)
 
 

@@ -28,8 +28,10 @@ def true_variance(means: Floats, variances: Floats) -> float:
         centre = weights @ means / weights.sum()
         return float(weights @ (means - centre) ** 2) - (len(means) - 1)
 
-    if not (variances > 0).all() or excess(0.0) <= 0:
-        return 0.0 if (variances > 0).all() else float(means.var(ddof=1))
+    if not (variances > 0).all():
+        return float(means.var(ddof=1))
+    if excess(0.0) <= 0:
+        return 0.0
     from scipy.optimize import brentq
 
     most = float(((means - means.mean()) ** 2).sum()) + float(variances.max())
