@@ -229,6 +229,7 @@ def test_question_is_answered_by_a_process(jobs: LocalJobs) -> None:
 def test_pool_waits_no_longer_than_asked(jobs: LocalJobs, tmp_path: Path) -> None:
     pool = jobs.pool
     assert pool.next(0) is None
+    assert jobs.next() is None, "with no job under way there is nothing to wait for"
     jobs.submit(job(tmp_path / "a", last, 60))
     begin = time.monotonic()
     assert pool.next(0.05) is None

@@ -123,8 +123,9 @@ def size(axes: Sequence[Axis]) -> float:
 
 def points(axes: Sequence[Axis]) -> Iterator[Params]:
     """Yield every setting of a space of finite size."""
-    for values in itertools.product(*(axis.values() for axis in axes)):
-        yield dict(zip((axis.key for axis in axes), values, strict=True))
+    keys = [axis.key for axis in axes]
+    for values in itertools.product(*map(Axis.values, axes)):
+        yield dict(zip(keys, values, strict=True))
 
 
 def corners(axes: Sequence[Axis]) -> list[Params]:
@@ -133,7 +134,10 @@ def corners(axes: Sequence[Axis]) -> list[Params]:
     The first holds the first of each.
     """
     first = {axis.key: axis.ends()[0] for axis in axes}
-    return [first, *({**first, axis.key: value} for axis in axes for value in axis.ends()[1:])]
+    params = [first]
+    for axis in axes:
+        params += [{**first, axis.key: value} for value in axis.ends()[1:]]
+    return params
 
 
 def params_key(params: Mapping[str, Any]) -> str:

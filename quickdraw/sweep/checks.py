@@ -19,8 +19,7 @@ def check_jobs(jobs: Sequence[Job], pool: Pool) -> int:
 
     Raises ConfigError that names each mistake once, with the overrides that made it.
     """
-    configs = [job.config for job in jobs]
-    asked = list(zip(configs, own_overrides(jobs), strict=True))
+    asked = with_own_overrides(jobs)
     gpus = 0
     complaints: dict[str, str] = {}
     for config, overrides in asked:
@@ -38,14 +37,14 @@ def check_jobs(jobs: Sequence[Job], pool: Pool) -> int:
     return gpus
 
 
-def own_overrides(jobs: Sequence[Job]) -> list[str]:
-    """Of each job, the overrides that not all jobs have."""
-    common = set.intersection(*(set(job.overrides) for job in jobs))
-    texts = []
+def with_own_overrides(jobs: Sequence[Job]) -> list[Asked]:
+    """The configuration of each job, and the overrides that not all jobs have."""
+    common = set(jobs[0].overrides).intersection(*(job.overrides for job in jobs))
+    asked = []
     for job in jobs:
-        own = [each for each in job.overrides if each not in common]
-        texts.append(" ".join(own))
-    return texts
+        own = [override for override in job.overrides if override not in common]
+        asked.append((job.config, " ".join(own)))
+    return asked
 
 
 def check_arguments(pipe: "connection.Connection", asked: Sequence[Asked]) -> None:
@@ -63,7 +62,11 @@ def check_arguments(pipe: "connection.Connection", asked: Sequence[Asked]) -> No
 
 def check_threads(jobs: Sequence[Job], cpus: float | None, key: str) -> None:
     """Raise ConfigError if a job computes on more threads than it asks for processors."""
-    threads = [resolve_threads(job.config["threads"], one_of_many=True) for job in jobs]
-    most = max(threads, default=1)
+    most = most_threads(jobs)
     if cpus is not None and most > cpus:
         raise ConfigError(f"threads={most} but {key}={cpus:g}: ask for as many processors, {key}={most}")
+
+
+def most_threads(jobs: Sequence[Job]) -> int:
+    """The largest number of threads that one of the jobs computes on."""
+    return max((resolve_threads(job.config["threads"], one_of_many=True) for job in jobs), default=1)

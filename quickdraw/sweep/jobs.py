@@ -5,6 +5,7 @@ kind runs on any of them.
 """
 
 import signal
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -65,7 +66,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def next(self, timeout_s: float | None = None, judge: Judge = let_go_on) -> Run | None:
-        """Wait for a job to end, and return its run; None after a time-out, or when no job is under way.
+        """Wait for a job to end, and return its run; None after a time-out, or without one if no job is under way.
 
         Meanwhile `judge` answers what judged jobs ask. A job that died without a word is recorded as failed. One that
         found another process in its folder is returned as it stands: running.
@@ -112,6 +113,9 @@ class ProcessJobs(Jobs):
 
     def next(self, timeout_s: float | None = None, judge: Judge = let_go_on) -> Run | None:
         """Wait for a job to end, and return its run, as Jobs says."""
+        if not self.running:
+            wait_in_vain(timeout_s)
+            return None
         ended = self.next_exit(timeout_s, judge)
         if ended is None:
             return None
@@ -124,6 +128,11 @@ class ProcessJobs(Jobs):
             run = replace(run, state="failed", reason=ended.reason or cause(ended.code))
         job.record(run)
         return run
+
+
+def wait_in_vain(timeout_s: float | None) -> None:
+    """Wait for nothing: what a runner has to do may be done by another process meanwhile."""
+    time.sleep(timeout_s or 0)
 
 
 def cause(code: int) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from quickdraw.hardware import resolve_threads, usable_cores
+from quickdraw.hardware import usable_cores
+from quickdraw.sweep.checks import most_threads
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Judge, ProcessJobs
 from quickdraw.sweep.pool import Exit
@@ -19,8 +20,7 @@ class LocalJobs(ProcessJobs):
             return self.n_jobs
         if gpus and any(job.config["device"] != "cpu" for job in jobs):
             return gpus
-        threads = [resolve_threads(job.config["threads"], one_of_many=True) for job in jobs]
-        return max(1, usable_cores() // max(threads, default=1))
+        return max(1, usable_cores() // most_threads(jobs))
 
     def start(self, job: Job) -> None:
         """Start the process of a job."""

@@ -46,9 +46,7 @@ class RayJobs(ProcessJobs):
 
     def next_exit(self, timeout_s: float | None, judge: Judge) -> Exit | None:
         """Wait for a task to end; None after a time-out."""
-        ready: list[Any] = []
-        if self.tasks:
-            ready, _ = ray.wait(list(self.tasks.values()), timeout=timeout_s)
+        ready, _ = ray.wait(list(self.tasks.values()), timeout=timeout_s)
         for folder, task in self.tasks.items():
             if task in ready:
                 del self.tasks[folder]

@@ -13,7 +13,7 @@ from typing import Any
 
 from quickdraw.run.listing import KILLED, Run
 from quickdraw.sweep.job import Job
-from quickdraw.sweep.jobs import Jobs, Judge, let_go_on
+from quickdraw.sweep.jobs import Jobs, Judge, let_go_on, wait_in_vain
 from quickdraw.sweep.process import open_log
 from quickdraw.sweep.slurm_queue import Entry, Queue, array_size, cancel
 
@@ -90,15 +90,19 @@ class SlurmJobs(Jobs):
             size = array_size()
             while self.unsent:
                 some = self.unsent[:size]
+                names = [job.folder.name for job in some]
                 numbers = self.send([SlurmJob(replace(job, folder=job.folder.absolute())) for job in some])
                 del self.unsent[:size]
-                self.queue.record({job.folder.name: number for job, number in zip(some, numbers, strict=True)})
+                self.queue.record(dict(zip(names, numbers, strict=True)))
 
     def next(self, timeout_s: float | None = None, judge: Judge = let_go_on) -> Run | None:
         """Wait for a job to end, and return its run, as Jobs says. Slurm is asked every `poll_s` seconds."""
+        if not self.running:
+            wait_in_vain(timeout_s)
+            return None
         self.flush()
         end = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        while self.running and not self.finished:
+        while not self.finished:
             if time.monotonic() >= self.next_look:
                 self._look()
                 self.next_look = time.monotonic() + self.poll_s
@@ -119,9 +123,13 @@ class SlurmJobs(Jobs):
         for job in self.unsent:
             del self.running[job.folder]
         self.unsent = []
-        names = [folder.name for folder in self.running]
-        cancel([self.queue.numbers[name] for name in names if name in self.queue.numbers], number)
+        cancel(self.numbers(), number)
         self.next_look = 0.0
+
+    def numbers(self) -> list[str]:
+        """Slurm's numbers of the jobs under way; another launcher's have none."""
+        known = self.queue.numbers
+        return [known[folder.name] for folder in self.running if folder.name in known]
 
     def training(self) -> int:
         """How many jobs Slurm is running, as it said last."""

@@ -46,8 +46,7 @@ class SlurmSweep(SweepRunner):
 
     def advice(self) -> str:
         """How to watch the jobs that have not ended, and how to cancel them."""
-        known = self.jobs.queue.numbers
-        numbers = arrays(known[folder.name] for folder in self.jobs.running if folder.name in known)
+        numbers = arrays(self.jobs.numbers())
         if not numbers:
             return "no job is queued"
         return (
@@ -85,9 +84,8 @@ class SlurmSweep(SweepRunner):
     def _take_up(self) -> None:
         """Find out how each run stands with Slurm, and which are neither finished nor queued."""
         self.jobs.take_up(self.wanted.values())
-        on_disk = self._on_disk()
-        self.runs = {folder: self.jobs.seen(run) for folder, run in on_disk.items()}
         self.todo = []
         for folder, job in self.wanted.items():
+            self.runs[folder] = self.jobs.seen(job.on_disk())
             if folder not in self.jobs.running and not self.runs[folder].ended:
                 self.todo.append(job)
