@@ -68,7 +68,7 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/figures/settings.py    what each setting did
     analysis/figures/parallel.py    parallel coordinates, of a sweep or a search
     analysis/figures/search.py      the history of a search
-    analysis/figures/disagreement.py where two runs disagree
+    analysis/figures/disagreement.py  where two runs disagree
     analysis/figures/parts.py       what the figures share: sizes, colours, heat maps
     analysis/frames.py              a sweep as pandas frames
     analysis/folders.py             finds runs and sweeps by a name, or the newest
@@ -122,6 +122,7 @@ Where everything is, from the top down; imports run down this list and never up.
     data/doodles/animals.py         cats and dolphins
     data/doodles/shapes.py          moons, bananas, circles, donuts, eyes
     data/doodles/things.py          alarm clocks, airplanes, doors
+    data/image_file.py              any picture of one drawing, as a bitmap
     data/picture/                   pictures of one's own into bitmaps
     data/picture/places.py          the pictures that a command line names: files, folders, patterns
     data/picture/decode.py          picture files decoded within bounds: six formats

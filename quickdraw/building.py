@@ -31,7 +31,7 @@ TARGETS = {
 }
 
 # The class that a group's own classes extend. A trainer and a schedule are functions.
-BASES = {"model": "torch.nn.Module", "optimizer": "torch.optim.Optimizer", "data": "builtins.object"}
+BASES = {"model": "torch.nn.Module", "optimizer": "torch.optim.Optimizer", "data": "quickdraw.data.dataset.Dataset"}
 
 # What run.py and the training give to what is built: no user's to set. A function for the group takes all of it.
 GIVEN = {

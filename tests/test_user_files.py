@@ -179,11 +179,11 @@ def test_our_own_files_are_all_there() -> None:
 def test_a_class_may_change_its_list_but_not_the_configuration(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import quickdraw.data
 
-    monkeypatch.setattr(quickdraw.data, "__path__", [str(package / "data")])
+    monkeypatch.setattr(quickdraw.data, "__path__", [str(package / "data"), *quickdraw.data.__path__])
     monkeypatch.delitem(sys.modules, "quickdraw.data.changes", raising=False)
     (package / "data" / "changes.py").write_text(
-        "class Changes:\n    def __init__(self, classes: list):\n        classes.append('more')\n"
-        "        self.classes = classes\n"
+        "from quickdraw.data.dataset import Dataset\n\n\nclass Changes(Dataset):\n"
+        "    def __init__(self, classes: list):\n        classes.append('more')\n        self.classes = classes\n"
     )
     config = {"data": {"_target_": "quickdraw.data.changes.Changes", "classes": ["cat", "moon"]}}
     assert building.build(config, "data").classes == ["cat", "moon", "more"]
