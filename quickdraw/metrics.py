@@ -100,8 +100,9 @@ def final_scores(predictions: "Predictions") -> dict[str, float]:
 
 
 def monitors() -> list[str]:
-    """The names of the scores that can choose the best epoch: `val_loss`, `val_accuracy`, ..."""
-    return [f"val_{name}" for name, each in METRICS.items() if each.every_epoch]
+    """The names of the scores that can choose the best epoch: `val_accuracy`, ..., and the losses last."""
+    names = [name for name, each in METRICS.items() if each.every_epoch]
+    return [f"val_{name}" for name in sorted(names, key=lower_is_better)]
 
 
 def curve_tags() -> dict[str, str]:

@@ -83,7 +83,8 @@ def test_a_job_that_dies_touches_no_other_and_alone_runs_again(tmp_path: Path, d
 
     assert first.code == 1
     assert first.err == "error: 5 of 8 jobs failed; the same command runs them again, and only them\n"
-    failures = first.out[first.out.index("\nfailed ") :].splitlines()[2:7]
+    failures = first.out[first.out.index("\nnot completed ") :].splitlines()[2:9]
+    assert sum("diverged: the training loss became" in line for line in failures) == 2
     assert sum("1 of 3 class files are missing" in line for line in failures) == 4
     (killed,) = [line for line in failures if "killed by SIGKILL (out of memory?)" in line]
     assert re.match(r"lr=0.002 root=\S+drawings0 seed=1 ", killed)
