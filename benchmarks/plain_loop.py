@@ -1,7 +1,7 @@
 """The plain program that the project is measured against: what one writes at first, in one file.
 
 The same network, split and optimizer as `experiment=course`: a float32 copy of all drawings, a DataLoader with one
-worker, AdamW at a constant rate, the loss read at every step and its running mean shown. `--mended` takes its obvious
+worker, AdamW at a constant rate, the loss read at every step and its running mean shown. `--fixed` takes its obvious
 flaws away and nothing else: no worker, and no loss read or averaged at every step. Prints one JSON object.
 
 python -m benchmarks.plain_loop ../shared/quickdraw/bitmap --epochs 10
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--max_steps", type=int, default=0, help="steps in an epoch; 0: all")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--mended", action="store_true")
+    parser.add_argument("--fixed", action="store_true")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -74,7 +74,7 @@ def main() -> None:
             TensorDataset(torch.from_numpy(x).float().div(255).view(-1, 1, 28, 28), torch.from_numpy(y)),
             arguments.batch_size,
             shuffle=shuffle,
-            num_workers=0 if arguments.mended else 1,
+            num_workers=0 if arguments.fixed else 1,
         )
         for x, y, shuffle in ((parts[0], parts[2], True), (halves[0], halves[2], False), (halves[1], halves[3], False))
     ]
@@ -88,7 +88,7 @@ def main() -> None:
         bar = tqdm(loaders[0])
         for step, (images, targets) in enumerate(bar, 1):
             loss = criterion(net(images.to(arguments.device)), targets.to(arguments.device))
-            if not arguments.mended:
+            if not arguments.fixed:
                 losses.append(loss.item())
                 bar.set_description(f"training loss {mean(losses):.4f}")
             optimizer.zero_grad()

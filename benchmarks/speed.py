@@ -4,7 +4,7 @@ python -m benchmarks.speed                  # every row, into benchmarks/RESULTS
 python -m benchmarks.speed steps fast       # some rows, to the terminal
 
 Rows: steps, evaluation, fast, sweep, scale, start. The drawings are those of `--root`. `plain` is plain_loop.py,
-`mended` the same without its obvious flaws (no worker process, no loss read at every step).
+`fixed` the same without its obvious flaws (no worker process, no loss read at every step).
 """
 
 import argparse
@@ -26,7 +26,7 @@ from quickdraw.data.names import DEFAULT_CLASSES
 ROOT = Path(__file__).parents[1]
 OFFICIAL = 1_459_179  # drawings of the ten default classes
 PLAIN = ROOT / "benchmarks" / "plain_loop.py"
-Row = tuple[str, str, str, str, str, str]  # what, plain, mended, ours, ratio, goal
+Row = tuple[str, str, str, str, str, str]  # what, plain, fixed, ours, ratio, goal
 
 
 class Bench:
@@ -69,23 +69,23 @@ class Bench:
         for batch, threads, goal in ((64, 2, 3.5), (256, 2, 5.0), (128, 1, 4.0)):
             size, at = f"--batch_size={batch}", f"--threads={threads}"
             steps = f"--max_steps={15000 // batch}"
-            plain, mended, ours = self.in_turn(
+            plain, fixed, ours = self.in_turn(
                 lambda turn, a=(size, at, steps): self.plain("--epochs=1", *a),  # type: ignore[misc]
-                lambda turn, a=(size, at, steps): self.plain("--epochs=1", "--mended", *a),  # type: ignore[misc]
+                lambda turn, a=(size, at, steps): self.plain("--epochs=1", "--fixed", *a),  # type: ignore[misc]
                 lambda turn, b=batch, t=threads: self.ours(f"data.batch_size={b}", f"threads={t}", "trainer.epochs=1"),  # type: ignore[misc]
             )
             what = f"training drawings/s, batch {batch}, {threads} thread{'s' * (threads > 1)}"
-            rows.append(compare(what, "samples_per_s", plain, mended, ours, goal, faster_is="more"))
+            rows.append(compare(what, "samples_per_s", plain, fixed, ours, goal, faster_is="more"))
         return rows
 
     def evaluation(self) -> list[Row]:
         """Evaluated drawings a second."""
-        plain, mended = self.in_turn(
+        plain, fixed = self.in_turn(
             lambda turn: self.plain("--epochs=1", "--max_steps=1"),
-            lambda turn: self.plain("--epochs=1", "--max_steps=1", "--mended"),
+            lambda turn: self.plain("--epochs=1", "--max_steps=1", "--fixed"),
         )
         ours = [{"evaluated_per_s": evaluate_ours(self.root)} for _ in range(self.repeats)]
-        return [compare("evaluated drawings/s", "evaluated_per_s", plain, mended, ours, 4.0, faster_is="more")]
+        return [compare("evaluated drawings/s", "evaluated_per_s", plain, fixed, ours, 4.0, faster_is="more")]
 
     def fast(self) -> list[Row]:
         """Seconds to the plain loop's accuracy after ten epochs."""
@@ -171,13 +171,13 @@ def compare(
     what: str,
     key: str,
     plain: list[dict[str, Any]],
-    mended: list[dict[str, Any]],
+    fixed: list[dict[str, Any]],
     ours: list[dict[str, Any]],
     goal: float,
     faster_is: str = "less",
 ) -> Row:
     """Return a row of medians, and ours as so many times as fast as plain."""
-    values = [median(answer[key] for answer in answers) if answers else None for answers in (plain, mended, ours)]
+    values = [median(answer[key] for answer in answers) if answers else None for answers in (plain, fixed, ours)]
     assert values[0]
     assert values[2]
     ratio = values[2] / values[0] if faster_is == "more" else values[0] / values[2]
@@ -192,7 +192,7 @@ def spread(values: list[float]) -> str:
 
 def table(rows: list[Row]) -> str:
     """Return a Markdown table."""
-    lines = ["| | plain | mended | ours | times | goal |", "|---|---|---|---|---|---|"]
+    lines = ["| | plain | fixed | ours | times | goal |", "|---|---|---|---|---|---|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 

@@ -27,7 +27,7 @@ def arguments() -> console.Parser:
     parser.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its .pth")
     parser.add_argument("pictures", metavar="PICTURE", type=Path, nargs="+", help=PICTURE_HELP)
     parser.add_argument(
-        "--show", metavar="FILE.png", type=Path, help="save what came in, what the network saw, answers"
+        "--show", metavar="FILE.png", type=Path, help="save each picture, what the network saw of it, and the answers"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
@@ -111,7 +111,7 @@ def refusal(refused: Sequence[DataError], pictures: int) -> DataError:
 
 
 def save_sheet(path: Path, predictions: PicturePredictions) -> None:
-    """Save what came in, what the network saw and what it answered, as a picture."""
+    """Save each picture, what the network saw of it and what it answered, as one picture."""
     from quickdraw.data.picture.sheet import Row, save_sheets
 
     rows = []

@@ -19,7 +19,7 @@ def report(search: SearchRecord) -> str:
     """What the end of a search prints: the best trials, and the importance of each setting."""
     ranked = search.ranked()
     if not ranked:
-        return "no trial came to an end"
+        return "no trial finished"
     parts = [best_trials(search, ranked)]
     explained = importance(search)
     if explained:

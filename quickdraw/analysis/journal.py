@@ -87,7 +87,7 @@ class SearchRecord:
         return best
 
     def ranked(self) -> list[TrialRecord]:
-        """The trials that came to an end: the completed ones by score, then the pruned ones, the longest first.
+        """The finished trials: the completed ones by score, then the pruned ones, the longest first.
 
         Diverged ones come last.
         """

@@ -50,7 +50,7 @@ class Setting:
 
     @property
     def diverged_fraction(self) -> float:
-        """The same as a fraction of the seeds that came to an end."""
+        """The same as a fraction of the finished seeds."""
         return self.diverged / len(self.runs)
 
     def test_accuracy(self) -> float:
@@ -63,7 +63,7 @@ class Setting:
 
 
 def rank(runs: Sequence[Run], keys: Mapping[str, str]) -> list[Setting]:
-    """The settings of the runs that came to an end, best mean validation score first.
+    """The settings of the finished runs, best mean validation score first.
 
     `keys` are the settings that vary, without the seed, and the names of their columns. A setting comes after all that
     diverged with fewer of their seeds.

@@ -56,7 +56,7 @@ def text(value: Any) -> str:
 
 
 def job_table(sweep: Sweep) -> Table:
-    """The runs, best validation score first; then the diverged ones, then those that came to no end.
+    """The runs, best validation score first; then the diverged ones, then those that did not finish.
 
     There is a column for their states unless all are completed.
     """

@@ -38,7 +38,7 @@ class Run:
 
     @property
     def ended(self) -> bool:
-        """Whether the run came to an end of its own: there is nothing to continue, and nothing to run again."""
+        """Whether the run ended by itself: there is nothing to continue, and nothing to run again."""
         return self.state in ("completed", "diverged", "pruned")
 
     @property

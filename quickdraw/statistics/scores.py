@@ -26,7 +26,7 @@ class ScoreTable:
 
     @property
     def trained(self) -> Bools:
-        """Trainings that came to an end, bool [K, N]."""
+        """Finished trainings, bool [K, N]."""
         return self.diverged | np.isfinite(self.values)
 
     @property
