@@ -16,38 +16,42 @@ The way of the data (B drawings a batch, C classes, N drawings in all):
         run/weights.py       what is handed on
 
 Where everything is, from the top down; imports run down this list and never up. Above it is all that knows Hydra:
-`run.py`, which builds what the configuration names, and `hydra_plugins/`: `quickdraw_cli` (the command line),
-`quickdraw_launcher` (`-m`: this machine, all combinations), `quickdraw_cluster` (Slurm, Ray),
-`quickdraw_optuna` (search).
+`run.py`, which builds what the configuration names, and in `hydra_plugins/`:
+
+    quickdraw_cli       command_line (what is typed, before Hydra sees it), explain (Hydra's errors in one line),
+                        choices (a group's choices), resolvers (the names of folders)
+    quickdraw_launcher  `-m` here: grid_sweeper (all combinations), local_launcher (composes each job, runs all)
+    quickdraw_cluster   `-m` on Slurm and Ray
+    quickdraw_optuna    the sweeper of a search, and its grammar
 
     predict.py                      `python -m quickdraw.predict`: what a run's network takes pictures for
     evaluate.py                     `python -m quickdraw.evaluate`: a run's network on other drawings
 
     search/                         adaptive search: each job chosen by the results so far
-    search/runner.py                a search from its first trial to its report: a free slot asks for the next trial
-    search/view.py                  what is seen of it while it runs
+    search/runner.py                a search from its first trial to its report: whenever a job may start, one is started
+    search/view.py                  the live line of a search on the terminal, and a line a finished trial
     search/trials.py                a trial and its jobs, one a seed
     search/study.py                 what was tried: Optuna's journal in the sweep's folder, which continues a search
-    search/sampling.py              which settings are tried next: Optuna's samplers, seeded trial by trial
+    search/sampling.py              chooses the settings of the next trial: Optuna's samplers, seeded trial by trial
     search/evolution.py             CMA-ES, computed anew from the finished trials
     search/pruning.py               which trainings are ended early: asha, median
     search/space.py                 the searched settings, and what is senseless about them
 
     sweep/                          how many jobs run, on one machine or many
     sweep/runner.py                 a sweep from its first job to the ranking at its end
-    sweep/view.py                   what is seen of it while it runs: a line a finished job, a live one for all
+    sweep/view.py                   the live line of a sweep on the terminal, and a line a finished job
     sweep/job.py                    one job: what it trains, where, and how its end is recorded
-    sweep/jobs.py                   the jobs one by one, on any machine: submit, next, stop
-    sweep/local.py                  the jobs on this machine, each in a process of its own
+    sweep/jobs.py                   the interface of whatever runs jobs: submit, next, stop
+    sweep/local.py                  that interface on this machine, each job in a process of its own
     sweep/checks.py                 the settings of all jobs, checked before the first starts
-    sweep/pool.py                   the processes of the local launcher
-    sweep/process.py                what the process of one job does
+    sweep/pool.py                   starts processes for sweep/local.py, and waits for the first to end
+    sweep/process.py                runs inside such a process: its log, its GPU, its end with the parent's
     sweep/preload.py                what is imported once for all jobs
     sweep/pruning_hook.py           how a job learns that it is pruned: it asks after each epoch whether to go on
     sweep/slurm_sweep.py            a sweep in Slurm's queue: submitted, and watched while the command lasts
-    sweep/slurm.py                  the jobs in Slurm's queue
-    sweep/slurm_queue.py            what `squeue` says of them
-    sweep/ray.py                    the jobs on a Ray cluster
+    sweep/slurm.py                  that interface on Slurm
+    sweep/slurm_queue.py            asks `squeue` how the jobs stand
+    sweep/ray.py                    that interface on a Ray cluster
 
     analysis/                       runs and sweeps as they stand on the disk: tables, figures, sentences, a page
     analysis/sweep.py               Sweep: metric, what varies, ranking, effects, verdict: each worked out once
@@ -72,7 +76,7 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/figures/parts.py       what the figures share: sizes, colours, heat maps
     analysis/frames.py              a sweep as pandas frames
     analysis/folders.py             finds runs and sweeps by a name, or the newest
-    analysis/comparison.py          two runs on the same test drawings: McNemar's test
+    analysis/comparison.py          two runs on the same test drawings
     analysis/confusions.py          what a network confuses: each class's accuracy and most frequent error
     analysis/drawings.py            the drawings that a run was tested on, found again
     analysis/journal.py             the trials of a search, read from its journal without Optuna
@@ -83,10 +87,10 @@ Where everything is, from the top down; imports run down this list and never up.
     run/checkpoint.py               checkpoint/: written, checked, the newest two kept
     run/tracking.py                 tensorboard/ and metrics.csv
     run/charts.py                   the figures in TensorBoard: confusion, calibration, mistakes, first-layer filters
-    run/weights.py                  weights/: the .pth and the .json beside it, written and read
-    run/results.py                  result.json, and the content of the weights' .json
+    run/weights.py                  weights/: what is written about them, and a run's network loaded again
+    run/results.py                  result.json
     run/provenance.py               provenance.json: commit, command, versions, machine, sha256 of the data; `rerun`
-    run/listing.py                  the runs of a folder read again; writes summary.csv
+    run/listing.py                  the runs of a folder read again; summary.csv written
 
     explore/                        what EDA.ipynb uses
     explore/gallery.py              figures of data: counts, ink, sheets of drawings
@@ -142,23 +146,23 @@ Where everything is, from the top down; imports run down this list and never up.
     data/rendering/                 strokes into bitmaps
     data/rendering/stroke_files.py  .ndjson and .npz, read in pieces
     data/rendering/pickled.py       arrays out of a pickle that is never unpickled
-    data/rendering/rasterise.py     the official recipe
+    data/rendering/rasterise.py     strokes into 28x28 pixels, by the official recipe
     data/rendering/render.py        whole files, on all cores, surviving a kill
     data/rendering/workers.py       the processes that do it
 
-    Leaves, which import only one another:
+    Leaves, which import nothing above them:
     settings.py                     a configuration checked as a whole; the nearest key; what makes two runs the same
     rules.py                        what the value of each key must be
     building.py                     what a configuration may name, and how it is built
     user_files.py                   files that users add beside ours, and errors raised in them
-    metrics.py                      the scores: one function each, and which way each is better
+    metrics.py                      the scores: a metric is added here, and which way it is better
     per_example.py                  accuracy, loss, rank, confidence of each drawing
-    predictions.py                  those of a split, and the scores that follow
-    schedule.py                     the learning rate over training
+    predictions.py                  the answers of a network to all drawings of a split
+    schedule.py                     a factor of the learning rate over training: one_cycle, warmup_cosine, constant
     state.py                        where a training stands: what a checkpoint holds
     saver.py                        when a training is saved: every so many seconds, at a signal, pruned, at its end
     learning_rate.py                the learning rate of every step: the optimizer's own, times the schedule's factor
-    weights_file.py                 the pair of files that hands weights on: the .pth, and its contract, the .json
+    weights_file.py                 the pair of files that hands weights on, the .pth and the .json: written, read, checked
     seeding.py                      random numbers from (seed, epoch, step)
     progress.py                     the bar, and a line an epoch
     plotting.py                     the style of all figures, and sheets of drawings
