@@ -28,11 +28,11 @@ Where everything is, from the top down; imports run down this list and never up.
     evaluate.py                     `python -m quickdraw.evaluate`: a run's network on other drawings
 
     search/                         adaptive search: each job chosen by the results so far
-    search/runner.py                a search from its first trial to its report: whenever a job may start, one is started
+    search/runner.py                a search from its first trial to its report; a free slot gets a job
     search/view.py                  the live line of a search on the terminal, and a line a finished trial
     search/trials.py                a trial and its jobs, one a seed
     search/study.py                 what was tried: Optuna's journal in the sweep's folder, which continues a search
-    search/sampling.py              chooses the settings of the next trial: Optuna's samplers, seeded trial by trial
+    search/sampling.py              the settings of the next trial, by Optuna's samplers, seeded trial by trial
     search/evolution.py             CMA-ES, computed anew from the finished trials
     search/pruning.py               which trainings are ended early: asha, median
     search/space.py                 the searched settings, and what is senseless about them
@@ -158,11 +158,11 @@ Where everything is, from the top down; imports run down this list and never up.
     metrics.py                      the scores: a metric is added here, and which way it is better
     per_example.py                  accuracy, loss, rank, confidence of each drawing
     predictions.py                  the answers of a network to all drawings of a split
-    schedule.py                     a factor of the learning rate over training: one_cycle, warmup_cosine, constant
+    schedule.py                     a factor of the learning rate over training: one_cycle, warmup_cosine
     state.py                        where a training stands: what a checkpoint holds
     saver.py                        when a training is saved: every so many seconds, at a signal, pruned, at its end
     learning_rate.py                the learning rate of every step: the optimizer's own, times the schedule's factor
-    weights_file.py                 the pair of files that hands weights on, the .pth and the .json: written, read, checked
+    weights_file.py                 the pair of files that hands weights on, .pth and .json: written, read, checked
     seeding.py                      random numbers from (seed, epoch, step)
     progress.py                     the bar, and a line an epoch
     plotting.py                     the style of all figures, and sheets of drawings
