@@ -93,9 +93,7 @@ def test_predict_tells_programs_in_json_and_takes_the_weights_alone(
     assert sum(guess["probability"] for guess in answer["top"]) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    ("content", "words"), [("blank", "empty"), ("text", "expected a picture"), (None, "no such file")]
-)
+@pytest.mark.parametrize(("content", "words"), [("blank", "empty"), ("text", "not a picture"), (None, "no such file")])
 def test_what_shows_nothing_is_refused_in_one_line(
     content: str | None, words: str, finished: Outcome, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,16 +11,18 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
+from quickdraw.data.picture.colours import TOLERANCE, colour_distance, paper_colour, small
+from quickdraw.data.picture.desk import without_desk
+
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 
-LEAST_CONTRAST = 24  # levels of 0..255 between ink and ground; JPEG's noise on blank paper is less
+LEAST_CONTRAST = 16  # levels of 0..255 between ink and ground; JPEG's noise on blank paper is less
 LEAST_SHARE = 0.22  # of the strongest ink's distance; what is fainter is no ink
 NOISE = 4.5  # standard deviations of the paper's noise that ink must rise above
-CELLS = 160  # of the longer side of the small picture that the ground is estimated on
 WIDEST_LINE = 0.14  # of the longer side; what is wider is an area, not a line
 LEAST_AREA = 0.08  # of the picture that a sheet of paper takes
-TOLERANCE = 14.0  # levels: what counts as the paper's own colour
+LEAST_INK = 0.02  # of the picture that lines of the least contrast take
 
 
 def ink_distance(picture: Image.Image) -> Floats | None:
@@ -35,6 +37,13 @@ def ink_distance(picture: Image.Image) -> Floats | None:
         if distance is not None:
             return distance
     return None
+
+
+def plain_distance(picture: Image.Image) -> Floats:
+    """The distance of every pixel of an RGBA picture from its commonest colour, on white, as it is: float [H, W]."""
+    below = Image.new("RGBA", picture.size, "white")
+    colours = np.asarray(Image.alpha_composite(below, picture).convert("RGB"), np.float32)
+    return colour_distance(colours - paper_colour(colours))
 
 
 def noise_of(colours: Floats) -> float:
@@ -54,8 +63,9 @@ def _calmed(colours: Floats) -> Floats:
 
 def _distance(colours: Floats) -> Floats | None:
     """The distance from the ground, float [H, W]; None if nothing is far enough from it to be ink."""
+    colours = without_desk(colours)
     paper = paper_colour(colours)
-    from_paper = _length(colours - paper)
+    from_paper = colour_distance(colours - paper)
     uneven = _is_uneven(colours, from_paper)
     distance = _from_local_ground(colours) if uneven else from_paper
     least = max(LEAST_CONTRAST, NOISE * noise_of(colours))
@@ -66,42 +76,14 @@ def _distance(colours: Floats) -> Floats | None:
     return np.where(distance >= max(LEAST_SHARE * strongest, min(least, 0.5 * strongest)), distance, 0)
 
 
-def _length(difference: Floats) -> Floats:
-    """The length of differences of colour, float [H, W, 3], so that black lies 255 from white."""
-    return np.sqrt((difference**2).mean(axis=2))
-
-
-def paper_colour(colours: Floats) -> Floats:
-    """The commonest colour of float [H, W, 3]: the median of those near the fullest cell of the colours' histogram."""
-    flat = colours.reshape(-1, 3)
-    counts, _ = np.histogramdd(flat, bins=16, range=[(0, 256)] * 3)
-    counts = ndimage.uniform_filter(counts, 3, mode="constant")  # a colour may lie between two cells
-    fullest = np.array(np.unravel_index(int(counts.argmax()), counts.shape))
-    near = (np.abs(flat - (fullest * 16 + 8)) <= 24).all(axis=1)
-    return np.median(flat[near], axis=0) if near.any() else np.median(flat, axis=0)
-
-
-def _small(colours: Floats) -> Floats:
-    """The colours with the longer side brought down to CELLS."""
-    return _blocks(colours, max(colours.shape) // CELLS)
-
-
-def _blocks(values: Floats, factor: int) -> Floats:
-    """The means of blocks of factor x factor of values, float [H, W, ...]; what is left at the end is left out."""
-    factor = max(1, min(factor, *values.shape[:2]))
-    height, width = (side // factor for side in values.shape[:2])
-    whole = values[: height * factor, : width * factor]
-    return whole.reshape(height, factor, width, factor, *values.shape[2:]).mean(axis=(1, 3))
-
-
 def _is_uneven(colours: Floats, from_paper: Floats) -> bool:
     """Whether the ground has more than one colour.
 
     So it is where an area that is too wide for a line differs from the commonest colour, and either lies at the
     picture's border or has lines inside. Otherwise such an area is ink: a shape that was filled.
     """
-    small = _small(colours)
-    other = _small(from_paper[..., None])[..., 0] > 1.5 * TOLERANCE
+    cells = small(colours)
+    other = small(from_paper) > 1.5 * TOLERANCE
     wide = max(3, round(WIDEST_LINE * max(other.shape)))
     areas = ndimage.binary_opening(other, np.ones((wide, wide)))
     labels, count = ndimage.label(areas)
@@ -112,8 +94,8 @@ def _is_uneven(colours: Floats, from_paper: Floats) -> bool:
             return True
         inside = ndimage.binary_erosion(ndimage.binary_fill_holes(area), iterations=2)
         if (area & inside).mean() >= LEAST_AREA:
-            typical = np.median(small[area & inside], axis=0)
-            lines = _length(small - typical)[inside] > LEAST_CONTRAST
+            typical = np.median(cells[area & inside], axis=0)
+            lines = colour_distance(cells - typical)[inside] > LEAST_CONTRAST
             if 0.01 <= lines.mean() <= 0.5:
                 return True
     return False
@@ -121,26 +103,31 @@ def _is_uneven(colours: Floats, from_paper: Floats) -> bool:
 
 def _from_local_ground(colours: Floats) -> Floats:
     """The distance from a ground that is estimated at every place, float [H, W], in shares of the light there."""
-    small = _small(colours)
-    wide = max(3, round(WIDEST_LINE * max(small.shape[:2]))) | 1
+    cells = small(colours)
+    wide = max(3, round(WIDEST_LINE * max(cells.shape[:2]))) | 1
     distances = []
     for channel in range(3):
-        values, full = small[..., channel], colours[..., channel]
+        values, full = cells[..., channel], colours[..., channel]
         if _is_dark_ink(values):
             ground = _enlarged(_closed(values, wide), colours.shape)
             distances.append(np.clip(ground - full, 0, None) / (ground + 10))
         else:
             ground = _enlarged(255 - _closed(255 - values, wide), colours.shape)
             distances.append(np.clip(full - ground, 0, None) / (ground + 40))
-    return 255 * _length(np.stack(distances, axis=2))
+    return 255 * colour_distance(np.stack(distances, axis=2))
 
 
 def _is_dark_ink(values: Floats) -> bool:
-    """Whether what differs most from its surroundings is darker than they are."""
-    coarse = _blocks(values, 4)
-    away = coarse - ndimage.median_filter(coarse, 13, mode="nearest")
-    darker, lighter = np.clip(-away, 0, None), np.clip(away, 0, None)
-    return float((darker**2).sum()) >= float((lighter**2).sum())
+    """Whether thin dark things stand out more than thin light ones; if there are none, wider ones decide."""
+    is_dark = True
+    for share in (WIDEST_LINE / 2.5, WIDEST_LINE):
+        wide = max(3, round(share * max(values.shape))) | 1
+        darker = (_closed(values, wide) - values) ** 2
+        lighter = (values + _closed(255 - values, wide) - 255) ** 2
+        is_dark = bool(darker.sum() >= lighter.sum())
+        if max(darker.mean(), lighter.mean()) >= LEAST_INK * LEAST_CONTRAST**2:
+            break
+    return is_dark
 
 
 def _closed(values: Floats, wide: int) -> Floats:

@@ -50,21 +50,18 @@ def without_ruling(distance: Floats) -> Floats:
             continue
         typical = np.median(distance, axis=1 - axis)
         strongest = np.percentile(distance[distance > 0], 95)
-        ruled = covered & ((typical < 0.6 * strongest) | _thin(covered))
-        if ruled.sum() >= 1:
+        runs, count = ndimage.label(covered)
+        ruled = np.zeros_like(covered)
+        for run in range(1, count + 1):
+            rows = runs == run
+            is_pale = typical[rows].max() < 0.6 * strongest
+            is_thin = count >= 3 and rows.sum() <= max(2, 0.01 * len(covered))
+            ruled |= rows & (is_pale or is_thin)
+        if ruled.any():
             lines = np.expand_dims(np.where(ruled, typical, 0), 1 - axis)
             distance = np.clip(distance - lines, 0, None)
             distance = np.where(distance < 0.2 * strongest, 0, distance)
     return distance
-
-
-def _thin(covered: Bools) -> Bools:
-    """Of rows that are covered, those that are one of several lines of at most a hundredth of the side."""
-    labels, count = ndimage.label(covered)
-    if count < 3:
-        return np.zeros_like(covered)
-    sizes = np.bincount(labels)
-    return covered & (sizes[labels] <= max(2, 0.01 * len(covered)))
 
 
 def without_frame(ink: Bools) -> Bools:

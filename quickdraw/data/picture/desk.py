@@ -1,0 +1,69 @@
+"""Paper that lies on something else: what is around the paper takes its colour."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import ndimage
+
+from quickdraw.data.picture.colours import TOLERANCE, colour_distance, paper_colour, small
+
+Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
+
+LEAST_PAPER, MOST_PAPER = 0.08, 0.97  # of the picture
+LEAST_STEP = 30.0  # levels between the paper's edge and what lies beside it; light that falls off has no such edge
+DESK = 0.03  # of the longer side: narrower things are lines
+
+
+def without_desk(colours: Floats) -> Floats:
+    """Colours, float [H, W, 3], with the paper's own around the paper, if paper lies on something else."""
+    cells = small(colours)
+    other = colour_distance(cells - paper_colour(cells)) > 1.5 * TOLERANCE
+    for region in (_beside_desk(other), _on_desk(other)):
+        if region is not None and _is_paper(region, cells):
+            kept = ndimage.binary_erosion(region, iterations=2)
+            image = Image.fromarray(kept.astype(np.uint8) * 255).resize(colours.shape[1::-1])
+            return np.where(np.asarray(image)[..., None] > 127, colours, np.median(cells[kept], axis=0))
+    return colours
+
+
+def _beside_desk(other: Bools) -> Bools | None:
+    """The part of the commonest colour, where a desk of `other` colours surrounds it."""
+    wide = max(3, round(DESK * max(other.shape)))
+    areas, _ = ndimage.label(ndimage.binary_opening(other, np.ones((wide, wide))))
+    border = np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]])
+    desk = np.isin(areas, np.unique(border[border > 0]))
+    return _largest(~desk)
+
+
+def _on_desk(other: Bools) -> Bools | None:
+    """The part of `other` colours, where the commonest is the desk's."""
+    return _largest(ndimage.binary_opening(ndimage.binary_fill_holes(other), iterations=2))
+
+
+def _largest(mask: Bools) -> Bools | None:
+    labels, count = ndimage.label(mask)
+    if not count:
+        return None
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
+
+
+def _is_paper(region: Bools, cells: Floats) -> bool:
+    """Whether a region has a sharp edge all around, and one colour with lines on it; a filled shape has no lines."""
+    border = np.concatenate([region[0], region[-1], region[:, 0], region[:, -1]])
+    inner = ndimage.binary_erosion(region, iterations=2)
+    if not LEAST_PAPER <= region.mean() <= MOST_PAPER or border.mean() > 0.15 or not inner.any():
+        return False
+    paper = np.median(cells[inner], axis=0)
+    inside = inner & ~ndimage.binary_erosion(inner, iterations=2)
+    outside = ndimage.binary_dilation(region, iterations=4) & ~ndimage.binary_dilation(region, iterations=1)
+    if not inside.any() or not outside.any():
+        return False
+    edge, beside = np.median(cells[inside], axis=0), np.median(cells[outside], axis=0)
+    lines = (colour_distance(cells - paper) > 1.5 * TOLERANCE)[inner].mean()
+    is_sharp = colour_distance(edge - beside) >= LEAST_STEP and colour_distance(edge - paper) < LEAST_STEP
+    return bool(is_sharp and 0.003 <= lines <= 0.6)
