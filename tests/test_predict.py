@@ -75,9 +75,12 @@ def test_predict_names_the_likeliest_three_with_bars(
     assert predict.main([str(finished.run), *map(str, doodles)]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 3 * 4
-    for path, *guesses in (printed[:4], printed[4:8], printed[8:]):
-        name = Path(path).stem
-        assert guesses[0].split()[0] == name
+    net, description = load_network(finished.run)
+    for picture, (path, *guesses) in zip(doodles, (printed[:4], printed[4:8], printed[8:]), strict=True):
+        assert path.startswith(str(picture))
+        logits = net(torch.from_numpy(read_picture(picture))[None, None].float() / 255)[0]
+        likeliest = [description["classes"][label] for label in logits.argsort(descending=True)]
+        assert [guess.split()[0] for guess in guesses] == likeliest
         assert "█" in guesses[0]
         assert sum(float(guess.split()[1]) for guess in guesses) == pytest.approx(100, abs=0.2)
 
