@@ -17,7 +17,7 @@ from quickdraw.errors import DataError
 
 SHOWN = 3
 BAR = 24  # letters
-SURE = 0.6  # of the probability; below it "not sure" is printed. Measured: docs/pictures.md
+SURE = 0.7  # of the probability; below it "not sure" is printed. Measured: docs/pictures.md
 PICTURE_HELP = "a .png, .jpg, .gif, .bmp, .webp or .tiff of one drawing, a folder of them, or a pattern in quotes"
 
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from quickdraw.data.picture.bitmap import is_own_geometry, to_bitmap
 from quickdraw.data.picture.decode import decode
-from quickdraw.data.picture.ground import LEAST_CONTRAST, ink_distance, plain_distance
+from quickdraw.data.picture.ground import ink_distance, plain_distance
 from quickdraw.data.picture.parts import drawing_of
 from quickdraw.errors import DataError
 
@@ -32,7 +32,7 @@ def read_picture(path: Path) -> np.ndarray:
 def own_bitmap(picture: Image.Image) -> np.ndarray | None:
     """The bitmap in a picture of 28 x 28 that is one of the dataset's own; None if it is not."""
     distance = plain_distance(picture)
-    strength = distance / max(float(distance.max()), LEAST_CONTRAST)
+    strength = distance / 255
     return np.rint(255 * strength).astype(np.uint8) if is_own_geometry(strength) else None
 
 

@@ -21,6 +21,7 @@ SIDE = 542  # pixels of the ink's longer side while lines are measured: two a un
 UNITS = BOX - 1 + LINE_WIDTH  # 271: the longer side of a drawing's ink
 PEN = LINE_WIDTH * SIDE / UNITS  # 32: the width of the lines in those pixels
 WIDEST_PEN = 4 * PEN  # what is wider is a filled shape, and is left as it is
+LEAST_OWN_INK = 0.9  # thinner lines would be paler
 OWN_SIDE = 28 * UNITS / CANVAS  # 24.96: the longer side of the ink in one of the dataset's own bitmaps
 
 
@@ -71,11 +72,11 @@ def _thinned(ink: Bools, by: float) -> Bools:
 
 
 def is_own_geometry(strength: npt.NDArray[Any]) -> bool:
-    """Whether ink, float [28, 28] in [0, 1], lies as in the dataset's own bitmaps: full size, and in the middle."""
+    """Whether ink, float [28, 28] in [0, 1], is as in the dataset's own bitmaps: strong, full size, in the middle."""
     visible = strength >= 0.12
     rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     if not rows.size:
         return False
     height, width = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
     off_centre = max(abs(rows[0] + rows[-1] - 27), abs(columns[0] + columns[-1] - 27))
-    return abs(max(height, width) - OWN_SIDE) <= 1.1 and off_centre <= 2
+    return strength.max() >= LEAST_OWN_INK and abs(max(height, width) - OWN_SIDE) <= 1.1 and off_centre <= 2

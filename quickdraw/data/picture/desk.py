@@ -13,7 +13,10 @@ Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 
 LEAST_PAPER, MOST_PAPER = 0.08, 0.97  # of the picture
+LEAST_SPAN = 0.2  # of the paper's height or width that a drawing on it takes; a door's handle takes less
+MOST_LINES = 0.35  # of the paper
 LEAST_STEP = 30.0  # levels between the paper's edge and what lies beside it; light that falls off has no such edge
+LEAST_RECTANGULARITY = 0.82  # a disc has 0.79; a sheet that is seen aslant has less than 1
 DESK = 0.03  # of the longer side: narrower things are lines
 
 
@@ -58,12 +61,28 @@ def _is_paper(region: Bools, cells: Floats) -> bool:
     inner = ndimage.binary_erosion(region, iterations=2)
     if not LEAST_PAPER <= region.mean() <= MOST_PAPER or border.mean() > 0.15 or not inner.any():
         return False
+    if _rectangularity(region) < LEAST_RECTANGULARITY:
+        return False
     paper = np.median(cells[inner], axis=0)
     inside = inner & ~ndimage.binary_erosion(inner, iterations=2)
     outside = ndimage.binary_dilation(region, iterations=4) & ~ndimage.binary_dilation(region, iterations=1)
     if not inside.any() or not outside.any():
         return False
     edge, beside = np.median(cells[inside], axis=0), np.median(cells[outside], axis=0)
-    lines = (colour_distance(cells - paper) > 1.5 * TOLERANCE)[inner].mean()
+    lines = (colour_distance(cells - paper) > 1.5 * TOLERANCE) & inner
+    if not lines.any():
+        return False
+    spans = np.ptp(np.argwhere(lines), axis=0) >= LEAST_SPAN * np.ptp(np.argwhere(region), axis=0)
     is_sharp = colour_distance(edge - beside) >= LEAST_STEP and colour_distance(edge - paper) < LEAST_STEP
-    return bool(is_sharp and 0.003 <= lines <= 0.6)
+    return bool(is_sharp and spans.any() and lines.sum() <= MOST_LINES * inner.sum())
+
+
+def _rectangularity(region: Bools) -> float:
+    """The share that a region fills of the smallest rectangle around it, turned as it may be: 1 for paper."""
+    edge = region & ~ndimage.binary_erosion(region)
+    points = np.argwhere(edge).astype(np.float64)
+    angles = np.deg2rad(np.arange(0, 90, 3))
+    along = points @ np.stack([np.cos(angles), np.sin(angles)])
+    across = points @ np.stack([-np.sin(angles), np.cos(angles)])
+    areas = (np.ptp(along, axis=0) + 1) * (np.ptp(across, axis=0) + 1)
+    return float(region.sum() / areas.min())

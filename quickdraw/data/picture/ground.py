@@ -18,7 +18,6 @@ Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 
 LEAST_CONTRAST = 16  # levels of 0..255 between ink and ground; JPEG's noise on blank paper is less
-LEAST_SHARE = 0.22  # of the strongest ink's distance; what is fainter is no ink
 NOISE = 4.5  # standard deviations of the paper's noise that ink must rise above
 WIDEST_LINE = 0.14  # of the longer side; what is wider is an area, not a line
 LEAST_AREA = 0.08  # of the picture that a sheet of paper takes
@@ -31,19 +30,26 @@ def ink_distance(picture: Image.Image) -> Floats | None:
     Ink on a transparent ground is looked at on white paper, and on black if that shows nothing.
     """
     for paper in ("white", "black"):
-        below = Image.new("RGBA", picture.size, paper)
-        colours = np.asarray(Image.alpha_composite(below, picture).convert("RGB"), np.float32)
-        distance = _distance(_calmed(colours))
+        distance = _distance(_calmed(_laid_on(paper, picture)))
         if distance is not None:
             return distance
     return None
 
 
+def _laid_on(paper: str, picture: Image.Image) -> Floats:
+    """The colours of an RGBA picture that lies on paper, float [H, W, 3]."""
+    below = Image.new("RGBA", picture.size, paper)
+    return np.asarray(Image.alpha_composite(below, picture).convert("RGB"), np.float32)
+
+
 def plain_distance(picture: Image.Image) -> Floats:
-    """The distance of every pixel of an RGBA picture from its commonest colour, on white, as it is: float [H, W]."""
-    below = Image.new("RGBA", picture.size, "white")
-    colours = np.asarray(Image.alpha_composite(below, picture).convert("RGB"), np.float32)
-    return colour_distance(colours - paper_colour(colours))
+    """The distance of every pixel of an RGBA picture from its commonest colour, on white or on black: float [H, W]."""
+    distances = []
+    for paper in ("white", "black"):
+        colours = _laid_on(paper, picture)
+        distances.append(colour_distance(colours - paper_colour(colours)))
+    on_white, on_black = distances
+    return on_white if on_white.max() >= LEAST_CONTRAST else on_black
 
 
 def noise_of(colours: Floats) -> float:
@@ -72,8 +78,7 @@ def _distance(colours: Floats) -> Floats | None:
     strong = distance[distance >= least]
     if not strong.size:
         return None
-    strongest = float(np.percentile(strong, 95))
-    return np.where(distance >= max(LEAST_SHARE * strongest, min(least, 0.5 * strongest)), distance, 0)
+    return np.where(distance >= min(least, 0.5 * float(np.percentile(strong, 95))), distance, 0)
 
 
 def _is_uneven(colours: Floats, from_paper: Floats) -> bool:

@@ -10,12 +10,14 @@ Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.integer[Any]]
 
+LEAST_SHARE = 0.22  # of the strongest ink's distance from the ground; what is fainter is no ink
 EIGHT = np.ones((3, 3))  # neighbours across corners count
 SLANT = 4 / np.pi  # how many pixel edges a line has for its length, on average over its directions
 FRAME_SPAN = 0.7  # of the picture's width and height that a frame takes at least
 STRAIGHT = 0.94  # of a frame's side that lies in one row
 THIN = 2.0  # pixels
 SPECK = 0.6  # of the lines' width; what is smaller is no dot of the pen
+MANY = 150  # parts; a drawing has fewer
 FAR = 0.06  # of the drawing's longer side; a dot that lies farther outside is a speck
 DOT = 1.8  # of the lines' width; the extent of what may be a far speck
 
@@ -26,13 +28,20 @@ def drawing_of(distance: Floats, pixel: float) -> Bools:
     `pixel` is how many pixels here were one in the picture.
     """
     distance = without_ruling(distance)
+    distance = np.where(distance >= LEAST_SHARE * strongest_of(distance), distance, 0)
     ink = solid(distance, pixel)
-    if line_width(ink) < THIN:  # a line of one pixel is now strong, now weak, by how it meets the grid of pixels
+    if pen_width(ink) < THIN:  # a line of one pixel is now strong, now weak, by how it meets the grid of pixels
         ink = solid(ndimage.maximum_filter(distance, 3), pixel)
     for _ in range(2):  # a frame may have two lines
         ink = without_frame(ink)
     ink = without_noise(ink, pixel)
     return without_far_specks(ink)
+
+
+def strongest_of(distance: Floats) -> float:
+    """The distance of the strongest ink from the ground, but for a few pixels; 0 if there is none."""
+    ink = distance[distance > 0]
+    return float(np.percentile(ink, 95)) if ink.size else 0.0
 
 
 def solid(distance: Floats, pixel: float) -> Bools:
@@ -49,9 +58,9 @@ def without_ruling(distance: Floats) -> Floats:
         if not 0 < covered.mean() < 0.4:
             continue
         typical = np.median(distance, axis=1 - axis)
-        strongest = np.percentile(distance[distance > 0], 95)
+        strongest = strongest_of(distance)
         runs, count = ndimage.label(covered)
-        ruled = np.zeros_like(covered)
+        ruled = np.zeros(len(covered), bool)
         for run in range(1, count + 1):
             rows = runs == run
             is_pale = typical[rows].max() < 0.6 * strongest
@@ -104,14 +113,27 @@ def without_noise(ink: Bools, pixel: float) -> Bools:
     holes, _ = ndimage.label(~ink)
     ink = ink | (np.bincount(holes.ravel()) <= pinhole)[holes]
     labels, count = ndimage.label(ink, EIGHT)
+    if count > MANY:
+        calm = ndimage.uniform_filter(ink.astype(np.float32), 3) > 0.5
+        if calm.sum() > 0.5 * ink.sum():  # else the lines are too thin for it
+            ink = calm
+            labels, count = ndimage.label(ink, EIGHT)
     if count <= 1:
         return ink
     areas = np.bincount(labels.ravel())
     areas[0] = 0
-    width = line_width((areas >= 0.1 * areas.max())[labels] & ink)
+    width = pen_width(ink)
     keep = areas >= (SPECK * width) ** 2
     keep[0] = False
     return keep[labels]
+
+
+def pen_width(ink: Bools) -> float:
+    """The mean width of the lines of the large parts, which noise does not make small."""
+    labels, _ = ndimage.label(ink, EIGHT)
+    areas = np.bincount(labels.ravel())
+    areas[0] = 0
+    return line_width((areas >= 0.1 * areas.max())[labels] & ink)
 
 
 def without_far_specks(ink: Bools) -> Bools:
