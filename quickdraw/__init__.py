@@ -130,6 +130,8 @@ Where everything is, from the top down; imports run down this list and never up.
     data/picture/                   pictures of one's own into bitmaps
     data/picture/places.py          the pictures that a command line names: files, folders, patterns
     data/picture/decode.py          picture files decoded within bounds: six formats
+    data/picture/colours.py         distances between colours
+    data/picture/desk.py            paper that lies on something else
     data/picture/ground.py          ink from ground
     data/picture/parts.py           the drawing among frames, lines, noise and specks
     data/picture/bitmap.py          ink as the official recipe would have drawn it, 28 x 28

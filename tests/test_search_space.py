@@ -226,6 +226,38 @@ def test_another_search_in_the_folder_is_refused(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        # the choices that a stranger wrote, of which the journal's number is one
+        ("[64, 128]", '[\\"../../evil\\", \\"../../evil\\"]', r"has batch='../../evil', expected choice\(64, 128\)"),
+        (
+            '"param_name":"width"',
+            '"param_name":"hydra/launcher"',
+            "has hydra/launcher=[0-9]+, expected one of lr, rate",
+        ),
+    ],
+)
+def test_a_journal_holds_only_values_that_are_searched(tmp_path: Path, old: str, new: str, words: str) -> None:
+    study(tmp_path).ask()
+    path = tmp_path / "study.journal"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(RunError, match=words):
+        study(tmp_path).claim({"metric": "val_accuracy"})
+
+
+def test_an_axis_knows_its_values() -> None:
+    lr, rate, width, batch = AXES
+    assert lr.holds(1e-4)
+    assert lr.holds(1e-1)
+    assert width.holds(16)
+    assert batch.holds(128)
+    wrong = [(lr, 0.11), (rate, -0.1), (rate, True), (rate, "0.1"), (rate, math.nan), (batch, 128.0), (batch, "128")]
+    assert [axis.key for axis, value in wrong if axis.holds(value)] == []
+
+
 @pytest.mark.parametrize("text", [b"\x80\x04N.\n", b'{"op_code": 99}\n', b"[]\n", b'{"op_code":4}\n{"op_code":4}\n'])
 def test_file_that_is_no_journal_is_told_in_one_line(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "study.journal").write_bytes(text + b"\n")

@@ -74,6 +74,13 @@ class Axis:
         """The values that are good only if all are: every choice, or the two ends."""
         return list(self.choices) or [self.low, self.high]
 
+    def holds(self, value: Any) -> bool:
+        """Whether a value lies on this axis: one of its choices and of the same type, or a number between its ends."""
+        if self.choices:
+            return any(value == choice and type(value) is type(choice) for choice in self.choices)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and self.low <= value <= self.high
+
     def rounded(self, value: Any) -> Any:
         """A drawn value as it is used: with as many digits as matter, and still within the ends."""
         if self.choices or self.whole:

@@ -62,16 +62,31 @@ class Study:
             ) from error
 
     def claim(self, facts: Mapping[str, Any]) -> None:
-        """Note what is searched, or raise RunError if the folder holds a search for something else."""
+        """Note what is searched, or raise RunError if the folder holds a search for something else.
+
+        What a trial holds becomes overrides, so it must lie on the axes: a journal may come from anywhere.
+        """
         known = self.study.user_attrs.get(FACTS)
-        if known is None:
-            self.study.set_user_attr(FACTS, dict(facts))
-            return
-        changed = differences(known, facts)
+        changed = [] if known is None else differences(known, facts)
         if changed:
             raise RunError(
                 f"{self.path.parent}: this is another search: {'; '.join(changed)}; choose another name: exp_name=NAME"
             )
+        self._check_values()
+        if known is None:
+            self.study.set_user_attr(FACTS, dict(facts))
+
+    def _check_values(self) -> None:
+        """Raise RunError if a trial has a setting that is not searched, or a value that is not on its axis."""
+        axes = {axis.key: axis for axis in self.proposer.axes}
+        for trial in self.trials():
+            for key, value in trial.params.items():
+                if key not in axes or not axes[key].holds(value):
+                    expected = axes[key].described() if key in axes else f"one of {', '.join(axes)}"
+                    raise RunError(
+                        f"{self.path}: trial {trial.number} has {key}={value!r:.60}, expected {expected}; "
+                        "move the journal away to begin the search anew: the jobs that it ran are kept"
+                    )
 
     def trials(self, *states: TrialState) -> list[FrozenTrial]:
         """The trials in some of Optuna's states, or all of them."""
