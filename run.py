@@ -14,9 +14,10 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from hydra_plugins.quickdraw_cli import command_line
+from hydra_plugins.quickdraw_cli.resolvers import plain
 from quickdraw import settings
 from quickdraw.building import build, check_network, construct
 from quickdraw.run.folder import RunFolder
@@ -31,7 +32,7 @@ log = logging.getLogger("quickdraw")
 def main(cfg: DictConfig) -> float:
     """Run one job in the folder that Hydra made for it. Return its best validation score, by `trainer.monitor`."""
     job = HydraConfig.get()
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    config = plain(cfg)
     run = RunFolder(job.runtime.output_dir)
     one_of_many = job.mode == RunMode.MULTIRUN
     with (

@@ -302,3 +302,11 @@ def test_settings_that_do_not_go_together_are_no_bug(run: Run, arguments: tuple[
     assert outcome.code == 1
     assert outcome.err.startswith(f"error: {words}")
     assert "bug" not in outcome.err
+
+
+def test_infinity_is_typed_as_the_configuration_writes_it(tmp_path: Path, drawings: Path) -> None:
+    typed = ("trainer.grad_clip=.inf", "trainer.patience=.inf", "exp_name=infinite")
+    outcome = call(tmp_path, *SMALL, f"data.root={drawings}", "trainer.epochs=1", *typed)
+    assert outcome.code == 0, outcome.err
+    saved = read(outcome.run / "status.json")["config"]["trainer"]
+    assert (saved["grad_clip"], saved["patience"]) == (".inf", ".inf")

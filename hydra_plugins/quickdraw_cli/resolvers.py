@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from quickdraw.hardware import resolve_threads
-from quickdraw.settings import OUTPUT_KEYS, flatten, identity, shown
+from quickdraw.settings import OUTPUT_KEYS, decoded, flatten, identity, shown
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -40,9 +40,12 @@ def plain_letters(text: str) -> str:
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
-    """A composed configuration as plain resolved values, without Hydra's own node."""
+    """A composed configuration as plain resolved values, without Hydra's own node.
+
+    Hydra's grammar takes the `.inf` of YAML for a text; it is infinity on the command line, too.
+    """
     keys = [str(key) for key in config if key != "hydra"]
-    return OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=True)  # type: ignore[return-value]
+    return decoded(OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=True))
 
 
 def register() -> None:
