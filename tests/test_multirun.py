@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from hydra_plugins.quickdraw_cli.command_line import with_sweep_name
 from quickdraw.run.listing import write_summary
 from tests.conftest import SMALL
-from tests.support.program import ROOT, Outcome
+from tests.support import faults
+from tests.support.program import ROOT, Outcome, call
 from tests.support.sweeps import (
     alive,
     job_folders,
@@ -300,3 +302,12 @@ def hparams(folder: Path) -> tuple[list[dict[str, object]], set[str]]:
     asked = api_pb2.ListSessionGroupsRequest(start_index=0, slice_size=1000, allowed_statuses=[0, 1, 2, 3])
     groups = list_session_groups.Handler(request, backend, "", asked).run()
     return [dict(group.hparams) for group in groups.session_groups], {info.name for info in experiment.hparam_infos}
+
+
+def test_a_long_tmpdir_ends_no_sweep(tmp_path: Path, drawings: Path) -> None:
+    long = tmp_path / ("folder" * 20)
+    long.mkdir()
+    typed = (f"data.root={drawings}", *SMALL, "-m", "seed=0,1", "hydra.launcher.dry_run=true")
+    outcome = call(tmp_path, *typed, setup=partial(faults.temporary_folder, long))
+    assert outcome.code == 0, outcome.err
+    assert "2 jobs in" in outcome.out

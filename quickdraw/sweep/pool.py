@@ -8,11 +8,13 @@ import contextlib
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from quickdraw.sweep.preload import IN_SERVER
 
 ROOT = Path(__file__).parents[2]
 PRELOADED = "quickdraw.sweep.preload"
+SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
+LONGEST_FOLDER = 65  # bytes; multiprocessing adds some 32, and macOS takes 104 in all
 
 Answer = Callable[[str, bytes], bytes]  # to what the process of a name asks
 
@@ -73,6 +77,7 @@ class Pool:
             self.context.set_forkserver_preload([PRELOADED, *self.preload])
             path = os.environ.get("PYTHONPATH")
             path = os.pathsep.join([str(ROOT), path]) if path else str(ROOT)
+            make_socket_folder()
             with environment({"PYTHONPATH": path, IN_SERVER: "1"}):  # CPython 3.11 gives its server no sys.path
                 ensure_running()
 
@@ -154,3 +159,22 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def make_socket_folder() -> None:
+    """Let the server's socket lie where its path is short: the system takes 108 bytes, and TMPDIR may be longer.
+
+    Raises RunError where there is no such place.
+    """
+    usual = tempfile.gettempdir()
+    places = [usual, *SHORT_FOLDERS]
+    short = [place for place in places if len(os.fsencode(place)) <= LONGEST_FOLDER and os.access(place, os.W_OK)]
+    if not short:
+        raise RunError(
+            f"TMPDIR={usual}: expected a folder of at most {LONGEST_FOLDER} bytes, for a socket; set a shorter one"
+        )
+    try:
+        tempfile.tempdir = short[0]
+        get_temp_dir()  # made once, and kept until this process ends
+    finally:
+        tempfile.tempdir = usual

@@ -10,10 +10,12 @@ import resource
 import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
 from itertools import count
+from multiprocessing import process
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +211,9 @@ def mount(source: str | None, target: str, kind: str | None, flags: int, options
         or libc.mount(source_, target_, kind_, flags, options_)
     ):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+
+
+def temporary_folder(folder: Path) -> None:
+    """Let this process keep its temporary files in a folder, as TMPDIR does from the start of a process."""
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    process.current_process()._config.pop("tempdir", None)  # type: ignore[attr-defined]
