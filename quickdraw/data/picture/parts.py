@@ -35,7 +35,7 @@ def drawing_of(distance: Floats, pixel: float) -> Bools:
     for _ in range(2):  # a frame may have two lines
         ink = without_frame(ink)
     ink = without_noise(ink, pixel)
-    return without_far_specks(ink)
+    return without_far_specks(ink) if ink.any() else ink
 
 
 def strongest_of(distance: Floats) -> float:
@@ -138,25 +138,17 @@ def pen_width(ink: Bools) -> float:
 
 def without_far_specks(ink: Bools) -> Bools:
     """The ink without dots that lie far outside of all the rest."""
-    labels, count = ndimage.label(ink, EIGHT)
-    if count <= 1:
+    labels, _ = ndimage.label(ink, EIGHT)
+    boxes = np.array([[(side.start, side.stop) for side in box] for box in ndimage.find_objects(labels)])
+    starts, stops = boxes[..., 0], boxes[..., 1]  # int [parts, 2] each: rows and columns
+    extents = (stops - starts).max(axis=1)
+    small = extents <= max(DOT * line_width(ink), 0.03 * extents.max())
+    if small.all() or not small.any():
         return ink
-    boxes = ndimage.find_objects(labels)
-    extents = np.array([max(side.stop - side.start for side in box) for box in boxes])
-    width = line_width(ink)
-    small = extents <= max(DOT * width, 0.03 * extents.max())
-    if small.all():
-        return ink
-    large = [box for box, is_small in zip(boxes, small, strict=True) if not is_small]
-    starts = np.array([[side.start for side in box] for box in large]).min(axis=0)
-    stops = np.array([[side.stop for side in box] for box in large]).max(axis=0)
-    room = FAR * (stops - starts).max()
-    keep = np.ones(count + 1, bool)
-    for label in np.flatnonzero(small):
-        for side, start, stop in zip(boxes[label], starts, stops, strict=True):
-            if side.start < start - room or side.stop > stop + room:
-                keep[label + 1] = False
-    keep[0] = False
+    start, stop = starts[~small].min(axis=0), stops[~small].max(axis=0)
+    room = FAR * (stop - start).max()
+    outside = ((starts < start - room) | (stops > stop + room)).any(axis=1)
+    keep = np.concatenate([[False], ~(small & outside)])
     left = keep[labels]
     return left if left.sum() >= 0.9 * ink.sum() else ink
 
