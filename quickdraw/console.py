@@ -46,7 +46,7 @@ def call(
             print(when_stopped, file=sys.stderr)
         return 128 + (stop.signal_number if isinstance(stop, Interrupted) else signal.SIGINT)
     except BrokenPipeError:  # who reads has seen enough: ... --help | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        print_to_nobody()
         return 0
     except Exception as error:
         known = explain(error)
@@ -54,6 +54,19 @@ def call(
             raise
         return complain(known)
     return 0
+
+
+def say(text: str) -> None:
+    """Print text. Where nobody reads any more, it goes nowhere: what runs meanwhile is not stopped by that."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        print_to_nobody()
+
+
+def print_to_nobody() -> None:
+    """Let standard output be as /dev/null from now on."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def complain(error: Exception) -> int:

@@ -311,3 +311,17 @@ def test_a_long_tmpdir_ends_no_sweep(tmp_path: Path, drawings: Path) -> None:
     outcome = call(tmp_path, *typed, setup=partial(faults.temporary_folder, long))
     assert outcome.code == 0, outcome.err
     assert "2 jobs in" in outcome.out
+
+
+@pytest.mark.parametrize("searched", [False, True])
+def test_a_reader_that_leaves_stops_no_job(tmp_path: Path, drawings: Path, searched: bool) -> None:
+    """As `... | head -1` does, after the first line of a sweep and of a search."""
+    command = [sys.executable, str(ROOT / "run.py"), "-m", f"data.root={drawings}", *SMALL, "dropout_rate=0.1,0.2"]
+    if searched:
+        command += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.pruner=none"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=120) == 0
+    assert sorted(states(tmp_path).values()) == ["completed", "completed"]

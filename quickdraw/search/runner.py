@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from quickdraw.analysis.importance import report
 from quickdraw.analysis.journal import SearchRecord, read_search
+from quickdraw.console import say
 from quickdraw.errors import Interrupted, RunError
 from quickdraw.run.listing import Run
 from quickdraw.search.space import Params, Proposal
@@ -60,7 +61,7 @@ class SearchRunner(Runner[SearchView]):
 
         Raises RunError at the end if some failed, and Interrupted after a signal, when the running jobs have saved.
         """
-        print(self.preview(), flush=True)
+        say(self.preview())
         for proposal in self.study.unfinished():
             self._add(proposal)
         best, maximise = self.study.best(), self.study.maximise
@@ -169,9 +170,7 @@ class SearchRunner(Runner[SearchView]):
 
     def _conclude(self, stopped: Interrupted | None) -> None:
         if stopped:
-            print(
-                f"stopped; {self.done} of {self.n_trials} trials are finished. The same command continues.", flush=True
-            )
+            say(f"stopped; {self.done} of {self.n_trials} trials are finished. The same command continues.")
             raise stopped
         if self.failed:
             reason = next(iter(self.failed.values()))
@@ -181,4 +180,4 @@ class SearchRunner(Runner[SearchView]):
                 "the same command runs them again"
             )
         if self.done < self.n_trials:
-            print(f"all {self.done} settings of the space were tried", flush=True)
+            say(f"all {self.done} settings of the space were tried")

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import report, table
+from quickdraw.console import say
 from quickdraw.errors import Interrupted, RunError
 from quickdraw.run.listing import Run, named, write_summary
 from quickdraw.signals import stop_on_signals
@@ -129,7 +130,7 @@ class SweepRunner(Runner[SweepView]):
         Raises ConfigError before any starts if a setting is bad, RunError at the end if some failed, and Interrupted
         after a signal, when the running jobs have saved.
         """
-        print(self.to_do(), flush=True)
+        say(self.to_do())
         self._check()
         view = SweepView(self.names, self.runs.values(), self.jobs.size)
         stopped = self.run_all(view, fail_fast)
@@ -168,7 +169,7 @@ class SweepRunner(Runner[SweepView]):
         ended = sum(run.ended for run in self.runs.values())
         failed = sum(run.state == "failed" for run in self.runs.values())
         if stopped:
-            print(f"stopped; {ended} of {count} jobs are finished. The same command continues.", flush=True)
+            say(f"stopped; {ended} of {count} jobs are finished. The same command continues.")
             raise stopped
         if self.jobs.stopping:
             raise RunError(
@@ -192,10 +193,10 @@ def counted(jobs: Iterable[object]) -> str:
 def print_end(folder: Path, text: str, draw: bool, also: str = "") -> None:
     """Print how a sweep or a search went, and where all of it is; draw `report.html` first if that is wanted."""
     summary = write_summary(folder)
-    print(f"\n{text}\n\nall of it: {summary}{also}", flush=True)
+    say(f"\n{text}\n\nall of it: {summary}{also}")
     if draw:
         from quickdraw.analysis.page import leave_report  # pandas and matplotlib, when the jobs are done
 
         page = leave_report(folder)
         if page:
-            print(f"look at it: {page}", flush=True)
+            say(f"look at it: {page}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from quickdraw.console import say
 from quickdraw.errors import Interrupted, RunError
 from quickdraw.signals import stop_on_signals
 from quickdraw.sweep.job import Job
@@ -30,12 +31,12 @@ class SlurmSweep(SweepRunner):
         with self.jobs.queue.lock:
             self._take_up()  # a second command may have submitted since
             self._check()
-            print(self.to_do(), flush=True)
+            say(self.to_do())
             for job in self.todo:
                 self.jobs.submit(job)
             self.jobs.flush()
         self.todo = []
-        print(self.advice(), flush=True)
+        say(self.advice())
 
     def to_do(self) -> str:
         """How many jobs there are, how they stand, and how many of them are to submit."""
@@ -71,8 +72,8 @@ class SlurmSweep(SweepRunner):
                     view.show(self.jobs.training())
         except Interrupted:
             ended = sum(run.ended for run in self.runs.values())
-            print(f"\n{ended} of {len(self.runs)} jobs are finished; the others go on without this command")
-            print(self.advice(), flush=True)
+            say(f"\n{ended} of {len(self.runs)} jobs are finished; the others go on without this command")
+            say(self.advice())
             raise
         self.print_end()
         missing = sum(not run.ended for run in self.runs.values())

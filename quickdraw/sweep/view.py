@@ -10,6 +10,7 @@ from statistics import fmean
 from types import TracebackType
 from typing import Self
 
+from quickdraw.console import say
 from quickdraw.run.listing import Run
 
 
@@ -55,7 +56,7 @@ class LiveView(ABC):
     def say(self, line: str) -> None:
         """Print a line that stays."""
         self._line("")
-        print(line, flush=True)
+        say(line)
 
     def _line(self, text: str) -> None:
         if self.live:
