@@ -161,6 +161,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], ignored: Set[str
     return found
 
 
+def unresolved(config: Mapping[str, Any]) -> set[str]:
+    """The keys that are still `auto`, which may mean what another configuration says."""
+    return {key for key, value in flatten(config).items() if value == "auto"}
+
+
 def shown(value: Any) -> str:
     """A value as the configuration writes it, text in quotes."""
     if value is None:

@@ -10,6 +10,7 @@ from quickdraw.errors import Interrupted, QuickdrawError
 from quickdraw.files import read_json
 from quickdraw.run import folder
 from quickdraw.run.folder import RunFolder
+from tests.support.program import call
 
 CONFIG: dict[str, Any] = {"seed": 0, "trainer": {"epochs": 1}}
 
@@ -61,3 +62,52 @@ def test_a_runs_new_folders_are_flushed(place: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(folder, "sync_folder", flushed.append)
     with RunFolder(place).claimed():
         assert {place.parent, place.parent.parent, place.parent.parent.parent} <= set(flushed)
+
+
+DRAWN = ("data=synthetic", "data.per_class=30", "trainer=smoke")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder, but for the caches."""
+    files = [path for path in folder.rglob("*") if path.is_file() and ".cache" not in path.parts]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize(
+    ("first", "place"),
+    [
+        (["hydra.run.dir=mine"], ["hydra.run.dir=mine"]),
+        (["hydra.run.dir=."], ["hydra.run.dir=."]),
+        (["hydra.run.dir=mine"], ["resume=mine"]),
+    ],
+)
+def test_other_settings_than_those_of_a_folders_run_are_refused_before_anything_is_written(
+    tmp_path: Path, first: list[str], place: list[str]
+) -> None:
+    mine = tmp_path / first[0].partition("=")[2]
+    assert call(tmp_path, *DRAWN, "threads=1", "optimizer.lr=0.002", *first).code == 0
+    before = contents(mine / ".hydra") | contents(mine / "weights")
+    for other in ("optimizer.lr=0.004", "trainer.epochs=25", "model=mlp"):
+        own = DRAWN if "resume" not in place[0] else ()
+        outcome = call(tmp_path, *own, "threads=1", "optimizer.lr=0.002", other, *place)
+        assert outcome.code == 1
+        assert outcome.err.startswith("error: ")
+        assert outcome.err.count("\n") == 1
+        assert other.partition("=")[0] in outcome.err
+        assert first[0].partition("=")[2] in outcome.err
+    assert contents(mine / ".hydra") | contents(mine / "weights") == before
+
+
+def test_the_same_settings_in_a_completed_runs_folder_leave_it_as_it_is(tmp_path: Path) -> None:
+    arguments = (*DRAWN, "threads=1", "seed=3", "hydra.run.dir=mine")
+    assert call(tmp_path, *arguments).code == 0
+    before = contents(tmp_path / "mine")
+    again = call(tmp_path, *arguments)
+    assert (again.code, "nothing to do" in again.out) == (0, True)
+    assert contents(tmp_path / "mine") == before
+
+
+def test_resume_takes_the_settings_that_the_completed_run_has(tmp_path: Path) -> None:
+    assert call(tmp_path, *DRAWN, "threads=1", "hydra.run.dir=mine").code == 0
+    again = call(tmp_path, "resume=mine", "trainer.epochs=1")
+    assert (again.code, "nothing to do" in again.out) == (0, True)

@@ -147,8 +147,8 @@ def names_itself(override: str) -> bool:
 def with_resume(arguments: list[str]) -> list[str] | None:
     """Turn `resume=FOLDER` into that run's own overrides and folder; what else was typed comes after them.
 
-    Returns None, after saying so, for a run that is completed: nothing may write to its folder, and Hydra does so
-    before any code of ours is called.
+    Returns None, after saying so, for a run that is completed: nothing may write to its folder. Whether what was typed
+    is what the run has, `before_run` finds.
     """
     folder, typed = taken_out("resume", arguments)
     if folder is None:
@@ -159,7 +159,7 @@ def with_resume(arguments: list[str]) -> list[str] | None:
     if not run.begun:
         raise RunError(f"resume={run.path}: expected the folder of a run that began; start a new one, without resume=")
     result = run.result()
-    if result:
+    if result and not typed:
         print(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
         return None
     return [*saved_overrides(run), *typed, f"hydra.run.dir={quoted(str(run.path.absolute()))}"]

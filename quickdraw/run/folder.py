@@ -26,7 +26,7 @@ from quickdraw.errors import (
     first_line,
 )
 from quickdraw.files import read_json, remove_leftovers, sync_folder, write_json
-from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, decoded, differences, encoded
+from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, decoded, differences, encoded, unresolved
 from quickdraw.user_files import error_in_user_file
 
 log = logging.getLogger(__name__)
@@ -102,17 +102,27 @@ class RunFolder:
 
         A run that is continued keeps what its earlier lives noted: when it started, where it was, its warnings.
         """
-        if self.begun:
-            changed = differences(decoded(self.status["config"]), config, ignored=OUTPUT_KEYS | ENVIRONMENT_KEYS)
-            if changed:
-                raise RunError(
-                    f"{self.path}: these settings cannot change when a run is continued: {'; '.join(changed)}"
-                )
+        self.check_settings(config)
         self.ours = True
         first = {"epoch": 0, "step": 0, "warnings": [], "started": now(), "overrides": list(overrides)}
         kept = {key: self.status.get(key, value) for key, value in first.items()}
         self.status = {"state": "running", "reason": "", "pid": os.getpid()} | kept | facts
         self.update(config=encoded(config))
+
+    def check_settings(self, config: Mapping[str, Any]) -> None:
+        """Raise RunError, naming each, if the folder holds a run whose settings differ from these."""
+        if not self.begun:
+            return
+        saved = decoded(self.status["config"])
+        left_open = unresolved(saved) | unresolved(config)
+        changed = differences(saved, config, ignored=OUTPUT_KEYS | ENVIRONMENT_KEYS | left_open)
+        if not changed:
+            return
+        done = "completed" if self.result() else "continued"
+        raise RunError(
+            f"{self.path}: these settings cannot change when a run is {done}: {'; '.join(changed)}; "
+            "choose another folder for a new run"
+        )
 
     def complete(self, result: Mapping[str, Any]) -> None:
         """Record that the run is completed. `result.json` is the last file of a run."""

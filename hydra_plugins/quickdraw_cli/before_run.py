@@ -1,0 +1,28 @@
+"""What is asked before Hydra writes into a run's folder: whether a run with these very settings belongs there."""
+
+import sys
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from hydra_plugins.quickdraw_cli.resolvers import plain
+from quickdraw import console
+from quickdraw.errors import QuickdrawError
+from quickdraw.run.folder import RunFolder
+
+
+class BeforeRun(Callback):
+    """Hydra's callback for a single run. It ends the process itself, because Hydra makes a warning of an error."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """End the process with an error if the folder holds a run with other settings; with 0 if that is completed."""
+        run = RunFolder(config.hydra.run.dir)
+        try:
+            run.check_settings(plain(config))
+        except QuickdrawError as error:
+            sys.exit(console.complain(error))
+        result = run.result()
+        if result:
+            print(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do", flush=True)
+            sys.exit(0)
