@@ -65,6 +65,7 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/page.py                report.html
     analysis/sentences.py           what the tables say, in words: which setting leads, and whether that may be chance
     analysis/ranking.py             ranks a sweep: settings that differ only in their seed are one row, with its spread
+    analysis/judged.py              which settings may be the best, and when that cannot be said: other drawings
     analysis/effects.py             how much of the spread of the scores each setting explains
     analysis/figures/               a sweep as figures
     analysis/figures/scores.py      settings by rank

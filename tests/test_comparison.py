@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from quickdraw.analysis.comparison import compare, mcnemar
+from quickdraw.analysis.comparison import compare
 from quickdraw.analysis.drawings import drawings
 from quickdraw.analysis.figures import drawings_figure, drawings_figures
 from quickdraw.analysis.frames import class_frame, confusion_frame
@@ -15,6 +15,7 @@ from quickdraw.analysis.sweep import Sweep, read_sweep
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.errors import DataError, RunError
 from quickdraw.run.listing import Run, read_run
+from quickdraw.statistics.paired import mcnemar
 from tests.support.made_up import CLASSES, PER_CLASS, make_run, make_sweep, predicted
 
 
@@ -35,7 +36,7 @@ def test_many_drawings_are_enough_to_tell_two_networks_apart(tmp_path: Path) -> 
     assert compared.difference == pytest.approx(9 / 60)
     assert compared.p == pytest.approx(2 / 2**9)
     assert compared.verdict().startswith(
-        "B is better than A by 0.1500 of the 60 test drawings (95 %: +0.0596 to +0.2404;"
+        "B is better than A by 0.1500 of the 60 test drawings (95 %: +0.0232 to +0.2657;"
     )
     assert compared.settings == {"dropout_rate": ("0.3", "0.5")}
     assert compared.names == ("dropout_rate=0.3", "dropout_rate=0.5")
@@ -47,6 +48,18 @@ def test_few_drawings_are_not_enough(tmp_path: Path) -> None:
     assert text.startswith("A leads B by 0.0333")
     assert "McNemar's test: p = 0.69" in text
     assert text.endswith("the two cannot be distinguished on these 60 test drawings.")
+
+
+@pytest.mark.parametrize(("only_a", "only_b"), [(0, 5), (5, 0), (0, 6), (6, 0), (1, 7), (1, 8), (9, 2), (4, 4)])
+def test_the_interval_and_the_verdict_say_the_same(tmp_path: Path, only_a: int, only_b: int) -> None:
+    compared = compare(*pair(tmp_path, range(only_b), range(20, 20 + only_a)))
+    low, high = compared.interval
+    sure = "is better than" in compared.verdict()
+    assert (compared.only_a.sum(), compared.only_b.sum()) == (only_a, only_b)
+    assert sure == (compared.p < 0.05) == (low > 0 or high < 0)
+    assert low <= compared.difference <= high
+    smaller, larger = (low, high) if only_b > only_a else (-high, -low)
+    assert f"(95 %: {smaller:+.4f} to {larger:+.4f};" in compared.verdict()
 
 
 def test_equal_predictions_are_called_equal(tmp_path: Path) -> None:

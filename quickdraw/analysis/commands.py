@@ -16,7 +16,17 @@ from quickdraw.settings import nearest
 
 FIRST_KEYS = ("started", "exp_name", "state", "seconds", "folder")
 HIGHEST_FIRST = ("started", "samples_per_s")  # and every accuracy
-RANKING_KEYS = ("rank", "setting", "mean", "deviation", "half_width", "scores", "test_accuracy", "diverged")
+RANKING_KEYS = (
+    "rank",
+    "setting",
+    "mean",
+    "deviation",
+    "half_width",
+    "scores",
+    "test_accuracy",
+    "diverged",
+    "may_be_best",
+)
 
 
 def list_runs(outputs: Path, exp_name: str, sort: str, reverse: bool) -> Answer:

@@ -1,7 +1,6 @@
 """Two runs on the same test drawings: which one is right more often, and whether that may be chance."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from quickdraw.analysis.sentences import SURE, p_text
 from quickdraw.errors import RunError
 from quickdraw.predictions import Predictions, read_predictions
 from quickdraw.run.listing import Run, named, varied
+from quickdraw.statistics.paired import mcnemar, paired_proportions_interval
 
 TIMES = ("best_epoch", "epochs", "parameters", "train_s", "total_s", "samples_per_s", "peak_rss_mb")
 
@@ -73,10 +73,9 @@ class Comparison:
         return (int(self.only_b.sum()) - int(self.only_a.sum())) / len(self.a.label)
 
     @property
-    def half_width(self) -> float:
-        """Half the 95 % interval of the difference. Source: Fleiss, Levin and Paik (2003), 13.1: matched pairs."""
-        discordant, count = int(self.only_a.sum() + self.only_b.sum()), len(self.a.label)
-        return 1.96 * math.sqrt(max(0.0, discordant / count - self.difference**2) / count)
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the difference: it leaves out 0 exactly when McNemar's p is below 0.05."""
+        return paired_proportions_interval(int(self.only_a.sum()), int(self.only_b.sum()), len(self.a.label))
 
     @property
     def p(self) -> float:
@@ -109,8 +108,11 @@ class Comparison:
         a, b, count = int(self.only_a.sum()), int(self.only_b.sum()), len(self.a.label)
         if not (a or b):
             return f"A and B are right on the same ones of the {count:,} test drawings."
-        better, worse, difference = ("B", "A", self.difference) if b > a else ("A", "B", -self.difference)
-        low, high = difference - self.half_width, difference + self.half_width
+        better, worse, difference = "B", "A", self.difference
+        low, high = self.interval
+        if b <= a:
+            better, worse, difference = "A", "B", -self.difference
+            low, high = -high, -low
         evidence = f"(95 %: {low:+.4f} to {high:+.4f}; McNemar's test: {p_text(self.p)})"
         if self.p < SURE:
             return (
@@ -175,21 +177,6 @@ def description(run: Run) -> dict[str, Any]:
     ):
         raise RunError(f"{path}: expected the description of a network's weights, with classes and fingerprints")
     return known
-
-
-def mcnemar(only_a: int, only_b: int) -> float:
-    """The two-sided p of McNemar's test, by the numbers of drawings that only one of the two gets right.
-
-    If both were equally good, each such drawing would fall to either by the toss of a coin. The exact binomial
-    distribution is used for any number of them: the usual chi-squared approximation wants 25 or more, and saves
-    nothing. Sources: McNemar (1947); for comparing two classifiers Dietterich (1998), section 3.1.
-    """
-    from scipy.special import bdtr
-
-    tosses = only_a + only_b
-    if not tosses:
-        return 1.0
-    return min(1.0, 2 * float(bdtr(min(only_a, only_b), tosses, 0.5)))
 
 
 def state_text(run: Run) -> str:

@@ -80,47 +80,6 @@ def place(setting: Setting) -> tuple[float, float]:
     return setting.diverged_fraction, -setting.mean if setting.scores else 0.0
 
 
-def verdict(settings: Sequence[Setting]) -> str:
-    """Whether the best setting can be distinguished from the next one, in words; empty if there are no two to compare.
-
-    Over the seeds that both have, the differences are compared with zero by Student's t at 95 % (paired: a seed shares
-    initial weights, order and dropout masks, so luck cancels in part); with fewer than two common seeds, by Welch's.
-    """
-    if len(settings) < 2 or not settings[0].scores:
-        return ""
-    best, second = settings[0], settings[1]
-
-    # A setting that diverges more often is worse, whatever its other seeds reach.
-    if best.diverged_fraction < second.diverged_fraction:
-        return (
-            f"{second.name} diverged with {second.diverged} of {len(second.runs)} seeds, "
-            f"{best.name} with {best.diverged} of {len(best.runs)}."
-        )
-
-    # The difference, and half of its 95 % interval.
-    common = sorted(best.scores.keys() & second.scores.keys())
-    difference = best.mean - second.mean
-    if len(common) > 1:
-        paired = [best.scores[seed] - second.scores[seed] for seed in common]
-        difference, margin, how = fmean(paired), half_width(paired), f"paired over {len(common)} seeds"
-    elif min(len(best.scores), len(second.scores)) > 1:
-        margin, how = welch_half_width(list(best.scores.values()), list(second.scores.values())), "unpaired, by Welch"
-    else:
-        return (
-            f"{best.name} leads {second.name} by {difference:.4f}, with one seed: that may be luck. "
-            "Use more seeds to decide: seed=0,1,2,3,4"
-        )
-
-    # What it means. Two seeds on few drawings often differ by exactly as much: a spread of zero is not certainty.
-    interval = f"by {difference:.4f} (95 %: {difference - margin:+.4f} to {difference + margin:+.4f}, {how})"
-    if difference > margin > 0:
-        return f"{best.name} is better than {second.name} {interval}."
-    undecided = f"{best.name} leads {second.name} {interval}: the two cannot be distinguished."
-    if margin == 0:
-        undecided += " The seeds do not differ at all: use more drawings or more seeds to decide."
-    return undecided
-
-
 def mean(values: Sequence[float]) -> float:
     """Mean; nan of no values."""
     if not values:
@@ -141,19 +100,6 @@ def half_width(values: Sequence[float]) -> float:
     if count < 2:
         return math.nan
     return t_quantile(count - 1) * stdev(values) / math.sqrt(count)
-
-
-def welch_half_width(first: Sequence[float], second: Sequence[float]) -> float:
-    """Half the 95 % interval of the difference of two means with unequal variances.
-
-    Source: Welch (1947), with the degrees of freedom of Satterthwaite (1946).
-    """
-    a = stdev(first) ** 2 / len(first)
-    b = stdev(second) ** 2 / len(second)
-    if a + b == 0:
-        return 0.0
-    freedom = (a + b) ** 2 / (a**2 / (len(first) - 1) + b**2 / (len(second) - 1))
-    return t_quantile(freedom) * math.sqrt(a + b)
 
 
 def t_quantile(freedom: float) -> float:

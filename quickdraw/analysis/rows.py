@@ -29,6 +29,7 @@ def ranking_rows(sweep: Sweep) -> list[dict[str, Any]]:
                 "test_accuracy": setting.test_accuracy(),
                 "train_s": setting.result_mean("train_s"),
                 "diverged": setting.diverged,
+                "may_be_best": setting.name in sweep.may_be_best,
             }
         )
     return rows

@@ -113,7 +113,7 @@ def compare_runs(first: str, second: str, outputs: Path) -> Answer:
         "classes": classes,
         **counts,
         "difference": compared.difference,
-        "interval": [compared.difference - compared.half_width, compared.difference + compared.half_width],
+        "interval": list(compared.interval),
         "p": compared.p,
         "verdict": verdict,
     }

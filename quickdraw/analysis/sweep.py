@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from quickdraw.analysis import sentences
 from quickdraw.analysis.journal import SearchRecord, read_search
-from quickdraw.analysis.ranking import SAME, Setting, rank, verdict
+from quickdraw.analysis.ranking import SAME, Setting, rank
 from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import Run, read_epochs, read_runs, setting_text, short_names, varied
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from quickdraw.analysis.columns import Column
     from quickdraw.analysis.comparison import Comparison
     from quickdraw.analysis.effects import Effect, Interaction, Value
+    from quickdraw.statistics.best import Verdict
 
 
 class Sweep:
@@ -100,9 +101,39 @@ class Sweep:
         """The settings by rank, the best first; the runs of one differ only in their seed."""
         return rank(self.runs, self.setting_keys)
 
+    @cached_property
+    def unlike(self) -> list[str]:
+        """What makes the settings incomparable: keys by which their validation drawings or their score differ."""
+        from quickdraw.analysis.judged import unlike
+
+        return unlike([run for setting in self.settings for run in setting.runs])
+
+    @cached_property
+    def standing(self) -> "Verdict | None":
+        """Which settings may be the best, all compared at once; None where there are no two that can be compared."""
+        from quickdraw.analysis.judged import judge
+
+        if len(self.settings) < 2 or not self.settings[0].scores or self.unlike:
+            return None
+        return judge(self.settings, self.metric, self.lower_is_better)
+
+    @property
+    def may_be_best(self) -> tuple[str, ...]:
+        """The names of the settings that may be the best at 95 %; empty where nothing is known."""
+        if self.standing is None or self.standing.outcome not in ("one best", "several", "diverged"):
+            return ()
+        return self.standing.may_be_best
+
     def verdict(self) -> str:
-        """Whether the best setting can be distinguished from the next one; empty if there are no two to compare."""
-        return verdict(self.settings)
+        """Which settings may be the best, in words, or why that cannot be said; empty without two to compare."""
+        from quickdraw.analysis.judged import unlike_in_words
+        from quickdraw.statistics.sentences import verdict_in_words
+
+        if self.standing is not None:
+            return verdict_in_words(self.standing, self.lower_is_better)
+        if len(self.settings) > 1 and self.settings[0].scores:
+            return unlike_in_words(self.unlike)
+        return ""
 
     @cached_property
     def scores(self) -> "np.ndarray":
@@ -135,9 +166,14 @@ class Sweep:
 
     @cached_property
     def effects(self) -> "list[Effect]":
-        """What each setting did, what explains most of the scores' spread first; the seed is among them."""
+        """What each setting did, what explains most of the scores' spread first; the seed is among them.
+
+        Empty where the settings are incomparable.
+        """
         from quickdraw.analysis.effects import effects
 
+        if self.unlike:
+            return []
         return effects(self._completed_columns, self.scores[self._has_result], self.values, self.lower_is_better)
 
     @property

@@ -81,13 +81,15 @@ def ranking_table(sweep: Sweep) -> Table:
     """The settings with mean, standard deviation and 95 % interval of the mean over their seeds."""
     rows = []
     for row in ranking_rows(sweep):
-        interval, diverged = "-", ""
+        interval, notes = "-", []
         if row["seeds"] > 1:
             interval = f"± {row['half_width']:.4f}"
+        if row["may_be_best"]:
+            notes.append("may be the best")
         if row["diverged"]:
-            diverged = f"{row['diverged']} diverged"
+            notes.append(f"{row['diverged']} diverged")
         numbers = [row["seeds"], row["mean"], row["deviation"], interval, row["test_accuracy"]]
-        rows.append([row["rank"], row["setting"] or SAME, *numbers, diverged])
+        rows.append([row["rank"], row["setting"] or SAME, *numbers, ", ".join(notes)])
     return Table(["rank", "setting", "seeds", sweep.metric, "deviation", "95 %", "test_accuracy", ""], rows)
 
 

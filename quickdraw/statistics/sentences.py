@@ -14,8 +14,11 @@ ENDS = {
 }
 
 
-def verdict_in_words(verdict: Verdict) -> str:
-    """What the scores of a sweep show: which setting is the best or may be, and by how much."""
+def verdict_in_words(verdict: Verdict, lower_is_better: bool = False) -> str:
+    """What the scores of a sweep show: which setting is the best or may be, and by how much.
+
+    A loss, which came with its sign turned, is said as it was measured.
+    """
     standings = verdict.standings
     sure = f"{100 * verdict.confidence:g} %"
     if verdict.outcome == "nothing":
@@ -24,7 +27,11 @@ def verdict_in_words(verdict: Verdict) -> str:
     if verdict.outcome == "one setting":
         return f"One setting, {leader}: nothing to compare."
     if verdict.outcome == "diverged":
-        return f"{leader} is the only setting that diverged no more often than any other."
+        second = standings[1]
+        return (
+            f"{leader} is the only setting that diverged no more often than any other: {second.name} diverged with "
+            f"{second.diverged} of {second.seeds} seeds, {leader} with {standings[0].diverged} of {standings[0].seeds}."
+        )
 
     # Nothing is known of the luck of seeds.
     lead = f"{leader} leads {verdict.margin.second} by {verdict.margin.difference:.4f}" if verdict.margin else leader
@@ -42,10 +49,10 @@ def verdict_in_words(verdict: Verdict) -> str:
     if verdict.margin:
         text += f"; {lead} ({sure}: {verdict.margin.low:+.4f} to {verdict.margin.high:+.4f})"
     if math.isfinite(verdict.corrected):
-        text += (
-            f". Its mean, {standings[0].mean:.4f}, is high because it won by it: "
-            f"{verdict.corrected:.4f} is a fairer guess"
-        )
+        way, sign = ("low", -1) if lower_is_better else ("high", 1)
+        mean, corrected = f"{sign * standings[0].mean:.4f}", f"{sign * verdict.corrected:.4f}"
+        text += f". The mean of {leader}, {mean}, is {way} because it won by it: "
+        text += f"{corrected} is a fairer guess, and fresh seeds tell" if corrected != mean else "fresh seeds tell"
     return f"{text}."
 
 

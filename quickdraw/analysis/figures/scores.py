@@ -15,12 +15,14 @@ def ranking_figure(sweep: Sweep) -> Figure | None:
     if not settings:
         return None
     shown: list[float] = []
-    title = f"Ranking by {sweep.metric}: mean and 95 % interval over the seeds; a dot is a run"
+    marked = sweep.may_be_best or (settings[0].name,)
+    coloured = "may be the best at 95 %" if sweep.may_be_best else "the first"
+    title = f"Ranking by {sweep.metric}: mean and 95 % interval over the seeds; a dot is a run; in colour: {coloured}"
     with figure(WIDTH, 1.1 + 0.34 * len(settings), title) as (made, axes):
         for place, setting in enumerate(settings):
             values = list(map(sweep.measured, setting.scores.values()))
             shown += values
-            color = COLORS[0] if place else COLORS[1]
+            color = COLORS[1] if setting.name in marked else COLORS[0]
             axes.plot(values, [place] * len(values), "o", color=GREY, markersize=5, zorder=1)
             axes.errorbar(
                 sweep.measured(setting.mean),

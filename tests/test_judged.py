@@ -1,0 +1,92 @@
+"""Which settings may be the best, and when that cannot be said, on made-up runs whose answers are known."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quickdraw.analysis.rows import ranking_rows
+from quickdraw.analysis.sweep import Sweep, read_sweep
+from quickdraw.analysis.tables import ranking_table
+from quickdraw.run.listing import Run
+from tests.support.made_up import make_run
+
+SPREAD = {"best": 0.0, "close": -0.001, "worse": -0.05}
+LUCK = [0.0, 0.012, -0.007, 0.004]
+
+
+def grid(key: str, values: Sequence[Any], monitor: str = "val_accuracy", **other: Any) -> Sweep:
+    """Return a sweep of one key whose first value is the best, the next almost, the last much worse."""
+    runs = []
+    for place, (value, gain) in enumerate(zip(values, SPREAD.values(), strict=True)):
+        for seed, luck in enumerate(LUCK):
+            score = 0.9 + gain + luck + 0.001 * ((seed * 3 + place) % 4)
+            result = {"val_accuracy": score, "val_loss": 1 - score, "test_accuracy": score}
+            settings = {key: value, "seed": seed, "trainer.monitor": monitor} | other
+            runs.append(Run(Path("sweep", f"{place}-{seed}"), settings, "completed", "", result))
+    return Sweep(Path("sweep"), runs)
+
+
+def test_all_settings_are_compared_at_once_and_those_that_may_be_the_best_are_marked() -> None:
+    made = grid("width", [1, 2, 3])
+    assert made.verdict().startswith("width=1 or width=2 may be the best of 3 settings (95 %, all compared at once)")
+    assert "is a fairer guess" in made.verdict()
+    assert [row["may_be_best"] for row in ranking_rows(made)] == [True, True, False]
+    lines = str(ranking_table(made)).splitlines()
+    assert [line.endswith("may be the best") for line in lines] == [False, True, True, False]
+
+
+def test_a_loss_is_said_as_it_was_measured() -> None:
+    text = grid("width", [1, 2, 3], monitor="val_loss").verdict()
+    assert "width=1, 0.0962, is low because it won by it" in text
+    assert "is a fairer guess" in text
+    assert "-0.09" not in text
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("data.limit_per_class", [1000, 300, 100]),
+        ("data.split_seed", [1, 2, 3]),
+        ("data.classes", [["cat", "moon"], ["moon", "cat"], ["cat", "door"]]),
+        ("data.recognized_only", [True, False, None]),
+        ("data.seed", [7, 8, 9]),
+    ],
+)
+def test_settings_that_were_judged_on_other_drawings_are_ranked_and_told_apart_from_nothing(
+    key: str, values: list[Any]
+) -> None:
+    made = grid(key, values)
+    assert made.verdict().startswith(f"Not judged: {key} differs")
+    assert len(made.settings) == 3
+    assert made.may_be_best == ()
+    assert made.effects == []
+    assert made.effects_in_words() == made.interaction_in_words() == ""
+
+
+@pytest.mark.parametrize(
+    "key", ["data.batch_size", "data.augment", "data.balance", "data.root", "optimizer.split_seed"]
+)
+def test_what_changes_only_the_training_is_judged(key: str) -> None:
+    assert "may be the best of 3 settings" in grid(key, [1, 2, 3]).verdict()
+
+
+def test_runs_from_before_a_key_existed_are_judged_with_later_ones() -> None:
+    later = grid("width", [1, 2, 3], **{"data.new_choice": 5})
+    earlier = grid("width", [1, 2, 3])
+    mixed = Sweep(Path("sweep"), [*later.runs[:6], *earlier.runs[6:]])
+    assert mixed.unlike == []
+
+
+def test_other_files_under_the_same_names_are_not_judged(tmp_path: Path) -> None:
+    for lr in (1, 2):
+        for seed in (0, 1):
+            make_run(tmp_path / f"{lr}-{seed}", 0.8 + 0.01 * lr + 0.003 * seed * lr, lr=lr, seed=seed)
+    assert "of 2 settings" in read_sweep(tmp_path).verdict()
+    path = tmp_path / "2-1" / "weights" / "made_up_net.json"
+    known = json.loads(path.read_bytes())
+    known["fingerprints"]["moon"] = "of another"
+    path.write_text(json.dumps(known))
+    assert read_sweep(tmp_path).verdict().startswith("Not judged: the files of the drawings differ")
