@@ -5,6 +5,7 @@ state: whatever is random is a function of (seed, epoch, step).
 """
 
 import contextlib
+import copy
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from quickdraw import metrics, per_example
-from quickdraw.errors import ConfigError, DivergedError
+from quickdraw.errors import ConfigError, DivergedError, WeightsError
 from quickdraw.learning_rate import LearningRate
 
 # The numbers of one epoch, the columns of metrics.csv: epoch, step, train_loss, train_accuracy, val_loss and the other
@@ -162,7 +163,11 @@ class State:
         return Snapshot(tensors, {"position": asdict(self.position), "optimizer": plain})
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Continue from a snapshot. The optimizer's settings stay those it was built with."""
+        """Continue from a snapshot. The optimizer's settings stay those it was built with.
+
+        Raises WeightsError, before anything is changed, when a tensor is not of the shape and type that it has here.
+        """
+        self._check_tensors(snapshot)
         tensors = snapshot.tensors
         position = dict(snapshot.values["position"])
         position.pop("best_score", None)  # of checkpoints that an earlier version wrote: the history says it too
@@ -173,6 +178,24 @@ class State:
         for name in OF_THIS_EPOCH:
             getattr(self, name).copy_(tensors[name])
         self._restore_optimizer(snapshot)
+
+    def _check_tensors(self, snapshot: Snapshot) -> None:
+        """Raise WeightsError for a tensor that does not fit: a fused optimizer would write past its end."""
+        # The network, its best weights, and the numbers of this epoch.
+        for name, own in self.snapshot().tensors.items():
+            check_alike(name, snapshot.tensors.get(name), own)
+
+        # What the optimizer keeps for a parameter: all that it keeps after a step, or nothing before its first.
+        saved: dict[str, dict[str, Tensor]] = {}
+        for key, tensor in snapshot.tensors.items():
+            if key.startswith("optimizer/"):
+                index, _, name = key.removeprefix("optimizer/").partition("/")
+                saved.setdefault(index, {})[name] = tensor
+        kept = kept_after_a_step(self.optimizer) if saved else {}
+        for index, tensors in saved.items():
+            own_tensors = kept.get(index, {})
+            for name in sorted({*tensors, *own_tensors}):
+                check_alike(f"optimizer/{index}/{name}", tensors.get(name), own_tensors.get(name))
 
     def _restore_optimizer(self, snapshot: Snapshot) -> None:
         state: dict[int, dict[str, Any]] = {}
@@ -188,6 +211,36 @@ class State:
             state.setdefault(index, {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def kept_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
+    """The tensors that an optimizer keeps for each parameter, by its index: found by a step of a copy of it."""
+    trial = copy.deepcopy(optimizer)
+    for group in trial.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    trial.step()
+    kept: dict[str, dict[str, Tensor]] = {}
+    for index, values in trial.state_dict()["state"].items():
+        kept[str(index)] = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+    return kept
+
+
+def check_alike(name: str, tensor: Tensor | None, own: Tensor | None) -> None:
+    """Raise WeightsError if a saved tensor is not of the shape and type of this training's own, or one is missing."""
+    expected, got = described(own), described(tensor)
+    if got != expected:
+        raise WeightsError(
+            f"checkpoint: {name}: expected {expected}, got {got}; it is of another training: remove the folder "
+            "checkpoint/ to train this run again from step 0"
+        )
+
+
+def described(tensor: Tensor | None) -> str:
+    """The type and shape of a tensor, as an error shows them."""
+    if tensor is None:
+        return "nothing"
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
 
 
 def diverged(split: str, loss: float, step: int, rate: LearningRate) -> DivergedError:
