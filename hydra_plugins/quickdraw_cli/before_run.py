@@ -7,7 +7,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from hydra_plugins.quickdraw_cli.resolvers import plain
-from quickdraw import console
+from quickdraw import console, settings
 from quickdraw.errors import QuickdrawError
 from quickdraw.run.folder import RunFolder
 
@@ -17,9 +17,11 @@ class BeforeRun(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """End the process with an error if the folder holds a run with other settings; with 0 if that is completed."""
-        run = RunFolder(config.hydra.run.dir)
+        run, asked = RunFolder(config.hydra.run.dir), plain(config)
         try:
-            run.check_settings(plain(config))
+            if run.begun:
+                settings.check(asked)
+            run.check_settings(asked)
         except QuickdrawError as error:
             sys.exit(console.complain(error))
         result = run.result()
