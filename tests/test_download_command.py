@@ -248,3 +248,11 @@ def test_classes_are_taken_in_any_spelling_once() -> None:
     ]
     with pytest.raises(ConfigError, match=r'"kat" .*; "zzzz" \(nearest: none\)'):
         official.resolve_classes(["cat", "kat", "zzzz"], official.class_names())
+
+
+@pytest.mark.parametrize("name", ["../cat", "a/b", "a\\b", "..", " "])
+def test_a_table_names_no_file_outside_the_folder(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "table.tsv"
+    path.write_text(f"kind\tclass\tbytes\tmd5\nbitmap\tcat\t\t\nbitmap\t{name}\t\t\n")
+    with pytest.raises(ConfigError, match="which names no file"):
+        official.read_table(path)

@@ -46,11 +46,17 @@ Table = Mapping[tuple[str, str], OfficialFile]  # by kind and class
 
 @cache
 def read_table(path: Path = OFFICIAL_TABLE) -> Table:
-    """Read a table of kind, class, bytes and md5. Raises ConfigError when there is no such table."""
+    """Read a table of kind, class, bytes and md5.
+
+    Raises ConfigError when there is no such table, or when a class has no name that a file can have: a table may come
+    from anywhere, and `../x` would be written outside the data's folder.
+    """
     try:
         with open(path, encoding="utf-8", newline="") as file:
             table = {}
             for row in csv.DictReader(file, delimiter="\t"):
+                if set(row["class"]) & set("/\\\0") or row["class"].strip() in ("", ".", ".."):
+                    raise ValueError(f"the class {row['class']!r:.40}, which names no file")
                 size = int(row["bytes"]) if row["bytes"] else None
                 table[row["kind"], row["class"]] = OfficialFile(size, row["md5"] or None)
             return table
