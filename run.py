@@ -34,9 +34,9 @@ def main(cfg: DictConfig) -> float:
     job = HydraConfig.get()
     config = plain(cfg)
     run = RunFolder(job.runtime.output_dir)
-    one_of_many = job.mode == RunMode.MULTIRUN
+    sweep = Path(job.runtime.cwd, job.sweep.dir) if job.mode == RunMode.MULTIRUN else None
     with (
-        command_line.job_errors(run, summary=one_of_many),
+        command_line.job_errors(run, sweep),
         stop_on_signals() as stop,
         run.claimed(),
         run.outcome(),
@@ -46,12 +46,12 @@ def main(cfg: DictConfig) -> float:
             log.info("%s is completed: test accuracy %.4f; nothing to do", run.path, result["test_accuracy"])
         else:
             settings.check(config)
-            result = train_and_test(run, config, stop, list(job.overrides.task), one_of_many)
+            result = train_and_test(run, config, stop, list(job.overrides.task), sweep)
         return float(result[config["trainer"]["monitor"]])
 
 
 def train_and_test(
-    run: RunFolder, config: dict[str, Any], stop: StopSignal, overrides: list[str], one_of_many: bool
+    run: RunFolder, config: dict[str, Any], stop: StopSignal, overrides: list[str], sweep: Path | None
 ) -> dict[str, Any]:
     """Train and test what the configuration describes; return the content of `result.json`."""
     # torch takes 1.2 s, so it is imported only when the settings are good.
@@ -66,10 +66,10 @@ def train_and_test(
 
     # From here on status.json says that the run is running, and with which settings.
     settings.check_arguments(config)
-    hardware.resolve_auto(config, one_of_many)
+    hardware.resolve_auto(config, one_of_many=sweep is not None)
     run.begin(config, [*overrides, f"threads={config['threads']}"], machine=hardware.describe())
-    if one_of_many:
-        update_summary(run.path.parent)
+    if sweep:
+        update_summary(sweep)
 
     # What the configuration names: drawings, network, optimizer.
     seeding.seed_everything(config["seed"])

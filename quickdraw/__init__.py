@@ -42,6 +42,7 @@ Where everything is, from the top down; imports run down this list and never up.
     sweep/runner.py                 a sweep from its first job to the ranking at its end
     sweep/view.py                   the live line of a sweep on the terminal, and a line a finished job
     sweep/job.py                    one job: what it trains, where, and how its end is recorded
+    sweep/places.py                 where each job lies: one folder for the same settings, decided once
     sweep/jobs.py                   the interface of whatever runs jobs: submit, next, stop
     sweep/local.py                  that interface on this machine, each job in a process of its own
     sweep/checks.py                 the settings of all jobs, checked before the first starts

@@ -141,13 +141,13 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def identity(config: Mapping[str, Any]) -> str:
-    """8 hex digits of what can change a run's result: equal for two runs that end with the same bits."""
+    """16 hex digits of what can change a run's result: equal for two runs that end with the same bits."""
     relevant: dict[str, Any] = {}
     for key, value in flatten(config).items():
         if key not in OUTPUT_KEYS and key != "exp_name":
             is_integer = isinstance(value, float) and value.is_integer()
             relevant[key] = int(value) if is_integer else value  # 1.0 is 1
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], ignored: Set[str] = frozenset()) -> list[str]:

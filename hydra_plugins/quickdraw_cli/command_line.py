@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -52,7 +53,7 @@ def explain(error: Exception) -> QuickdrawError | None:
 
 
 @contextlib.contextmanager
-def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
+def job_errors(run: RunFolder, sweep: Path | None) -> Iterator[None]:
     """End the process when a job fails or is stopped, after one line that says what happened and how to go on.
 
     SystemExit passes through Hydra, which would print a block of its own for an exception. However a job of a sweep
@@ -60,7 +61,7 @@ def job_errors(run: RunFolder, summary: bool) -> Iterator[None]:
     """
     threading.excepthook = note_in_log
     try:
-        with summed_up(run) if summary else contextlib.nullcontext():
+        with summed_up(sweep) if sweep else contextlib.nullcontext():
             yield
     except Interrupted as stop:
         command = f"python run.py resume={shlex.quote(str(run.path))}"
@@ -81,13 +82,13 @@ def note_in_log(died: threading.ExceptHookArgs) -> None:
 
 
 @contextlib.contextmanager
-def summed_up(run: RunFolder) -> Iterator[None]:
+def summed_up(sweep: Path) -> Iterator[None]:
     """Bring the sweep's `summary.csv` up to date at the end of this block."""
     try:
         yield
     finally:
         with undisturbed(), contextlib.suppress(OSError):  # it can be made again from the job folders
-            update_summary(run.path.parent)
+            update_summary(sweep)
 
 
 def with_sweep_name(arguments: list[str]) -> list[str]:

@@ -16,7 +16,7 @@ CONF = Path(__file__).parents[2] / "conf"
 def job_folder(_root_: DictConfig) -> str:
     """The folder of a sweep's job: what was overridden, readable, and a hash of what can change its result.
 
-    The same settings always get the same folder, so a sweep that is started again finds its jobs.
+    The words depend on what was typed, the hash on the settings alone: `quickdraw.sweep.places` finds a job by it.
     """
     config = plain(_root_)
     values = {**_root_.hydra.runtime.choices, **flatten(config)}
@@ -29,9 +29,7 @@ def job_folder(_root_: DictConfig) -> str:
     slug = plain_letters("_".join(parts))[:60].lstrip("-.")
     if "threads" in config:
         config["threads"] = resolve_threads(config["threads"], one_of_many=True)
-    digest = identity(config)
-    known = sorted(Path(_root_.hydra.sweep.dir).glob(f"*-{digest}"))  # typed otherwise, or with other keys
-    return known[0].name if known else f"{slug or 'job'}-{digest}"
+    return f"{slug or 'job'}-{identity(config)}"
 
 
 def plain_letters(text: str) -> str:

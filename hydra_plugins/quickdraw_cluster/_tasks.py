@@ -23,7 +23,8 @@ class ClusterTask(HydraTask):
         """The task with the job's folder written out, and its function by a name that another process can import."""
         config = config.copy()
         with open_dict(config):
-            config.hydra.sweep.dir, config.hydra.sweep.subdir = str(folder.parent.absolute()), folder.name
+            sweep = Path(config.hydra.sweep.dir).absolute()
+            config.hydra.sweep.dir, config.hydra.sweep.subdir = str(sweep), str(folder.absolute().relative_to(sweep))
         return cls(context, config, importable_module(function.__module__), function.__name__)
 
 

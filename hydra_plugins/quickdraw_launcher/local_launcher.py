@@ -18,6 +18,7 @@ from quickdraw.run.listing import Run
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Jobs
 from quickdraw.sweep.local import LocalJobs
+from quickdraw.sweep.places import Places, check_folders
 from quickdraw.sweep.runner import SweepRunner
 
 PRELOAD = ("hydra_plugins.quickdraw_cli.command_line", HydraTask.__module__)  # by the server that jobs are forked from
@@ -39,6 +40,7 @@ class LocalLauncher(Launcher):
         self.context = hydra_context
         self.task_function = task_function
         self.config = config
+        self.places = Places(self.folder, keep=not self.dry_run)
 
     @property
     def folder(self) -> Path:
@@ -57,8 +59,9 @@ class LocalLauncher(Launcher):
         wanted = []
         for number, overrides in enumerate(job_overrides, initial_job_idx):
             wanted.append(self.job(list(overrides), number))
-            if not wanted[-1].on_disk().ended:
+            if len(wanted) == 1 and not wanted[0].on_disk().ended:
                 jobs.warm_up()  # it imports torch while we compose the others
+        check_folders(wanted)
         runner = SweepRunner(jobs, wanted, self.report)
         if self.dry_run:
             print(runner.preview())
@@ -78,8 +81,18 @@ class LocalLauncher(Launcher):
             config.hydra.job.id = config.hydra.job.num = number
             if OmegaConf.select(config, "hydra.job_logging.root.handlers"):
                 config.hydra.job_logging.root.handlers = ["file"]  # what a job says goes to its run.log
-        folder = Path(config.hydra.sweep.dir, config.hydra.sweep.subdir)
-        return Job(overrides, folder, plain(config), self.task(config, folder))
+        settings = plain(config)
+        folder = self.places.folder(self.wished(config), settings)
+        with open_dict(config):  # decided here, once: the job's process computes no folder of its own
+            config.hydra.sweep.dir = str(self.folder)
+            config.hydra.sweep.subdir = str(folder.relative_to(self.folder))
+        return Job(overrides, folder, settings, self.task(config, folder), sweep=self.folder)
+
+    def wished(self, config: DictConfig) -> Path:
+        """Where a job would lie: in the sweep's folder, below a name of its own where `exp_name` varies."""
+        own = Path(config.hydra.sweep.dir)
+        place = self.folder if own == self.folder else self.folder / own.name
+        return place / config.hydra.sweep.subdir
 
     def task(self, config: DictConfig, folder: Path) -> HydraTask:
         """What trains a job in the process that is started for it."""

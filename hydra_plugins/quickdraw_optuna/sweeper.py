@@ -18,6 +18,7 @@ from quickdraw.rules import Rule, choice, either, whole
 from quickdraw.search.space import Axis, Params, corners, overrides_of
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, encoded, flatten, shown
 from quickdraw.sweep.job import Job
+from quickdraw.sweep.places import check_folders
 from quickdraw.sweep.runner import counted
 
 if TYPE_CHECKING:
@@ -106,11 +107,16 @@ class OptunaSweeper(Sweeper):
         # Check the corners of the space: if these are good, all settings are.
         jobs = self.launcher.jobs()
         jobs.warm_up()  # it imports torch meanwhile
-        probes = [self.launcher.job([*fixed, *overrides_of(params)], 0) for params in corners(axes)]
+        probes = []
+        for number, params in enumerate(corners(axes)):
+            probes.append(self.launcher.job([*fixed, *overrides_of(params)], number))
+        check_folders(probes)
         jobs.check(probes)
         config = probes[0].config
         metric, direction = self._goal(config)
         seeds = range(config["seed"], config["seed"] + self.keys["seeds"])
+        first_trial = self._trial_jobs([*fixed, *overrides_of(corners(axes)[0])], 0, seeds)
+        check_folders(first_trial)
         if self.launcher.dry_run and not (jobs.folder / JOURNAL).exists():
             print(f"{self.keys['n_trials']} trials of {counted(seeds)} in {jobs.folder}: {described(axes)}")
             return

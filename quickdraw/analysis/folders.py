@@ -6,7 +6,7 @@ from pathlib import Path
 
 from quickdraw.analysis.sweep import Sweep, read_sweep
 from quickdraw.errors import RunError
-from quickdraw.run.listing import Run, read_run, read_runs
+from quickdraw.run.listing import Run, read_run, read_runs, run_folders
 from quickdraw.settings import nearest
 
 OUTPUTS = Path("outputs")
@@ -42,7 +42,7 @@ def find_run(name: str, outputs: Path = OUTPUTS) -> Run:
     # One that begins like this, or has exactly this name.
     found: list[Path] = []
     if name and "/" not in name:
-        found = [status.parent for status in sorted(outputs.glob(f"*/*/{glob.escape(name)}*/status.json"))]
+        found = [status.parent for status in sorted(outputs.glob(f"*/*/**/{glob.escape(name)}*/status.json"))]
     exact = [folder for folder in found if folder.name == name]
     if len(exact or found) == 1:
         return read_run((exact or found)[0])
@@ -66,11 +66,15 @@ def find_sweep(name: Path | str | None = None, outputs: Path = OUTPUTS) -> Sweep
     """
     if name is not None:
         for place in (Path(name), outputs / "multirun" / name):
-            if any(place.glob("*/status.json")):
+            if next(run_folders(place), None):
                 return read_sweep(place)
         raise RunError(f"{name}: expected a sweep's folder, with one folder a job; there is no job in it")
-    active = list((outputs / "multirun").glob("*/*/status.json"))
-    if not active:
+    sweeps = [place for place in (outputs / "multirun").glob("[!.]*/") if next(run_folders(place), None)]
+    if not sweeps:
         raise RunError(f"{outputs / 'multirun'}: there is no sweep yet; run one: python run.py -m dropout_rate=0.3,0.5")
-    newest = max(active, key=lambda status: status.stat().st_mtime)
-    return read_sweep(newest.parents[1])
+    return read_sweep(max(sweeps, key=last_active))
+
+
+def last_active(sweep: Path) -> float:
+    """When a job of the sweep was last active."""
+    return max((place / "status.json").stat().st_mtime for place in run_folders(sweep))

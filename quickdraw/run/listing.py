@@ -3,8 +3,9 @@
 import contextlib
 import csv
 import io
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,17 @@ def read_run(folder: Path) -> Run:
 
 
 def read_runs(folder: Path) -> list[Run]:
-    """The runs right below a folder, in the order of their names."""
-    return [read_run(status.parent) for status in sorted(folder.glob("*/status.json"))]
+    """The runs below a folder, at any depth, in the order of their names."""
+    return [read_run(place) for place in run_folders(folder)]
+
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """The folders of the runs below a folder, in the order of their names; nothing is looked for inside a run."""
+    for place in sorted(folder.glob("[!.]*/")):
+        if (place / "status.json").is_file():
+            yield place
+        elif not place.is_symlink():
+            yield from run_folders(place)
 
 
 def read_epochs(folder: Path) -> list[dict[str, float]]:
@@ -194,7 +204,7 @@ def job_row(run: Run, keys: Mapping[str, str], scores: Iterable[str] = SCORES) -
 
 
 def update_summary(folder: Path) -> None:
-    """Write `summary.csv` of the runs right below a folder, unless another process is about to: it will see ours.
+    """Write `summary.csv` of the runs below a folder, unless another process is about to: it will see ours.
 
     Every job calls this when it begins and when it ends. One process writes and one waits for its turn; whoever finds
     one waiting leaves at once, because that one reads after now. So the last word is always written, and 10,000 jobs
@@ -206,7 +216,7 @@ def update_summary(folder: Path) -> None:
 
 
 def write_summary(folder: Path, before_reading: Callable[[], None] = lambda: None) -> Path:
-    """Write `summary.csv` of the runs right below a folder, from their folders alone: one row each.
+    """Write `summary.csv` of the runs below a folder, from their folders alone: one row each.
 
     The lock keeps a process that read earlier from writing later.
     """
@@ -218,7 +228,8 @@ def write_summary(folder: Path, before_reading: Callable[[], None] = lambda: Non
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([*keys.values(), "state", *SCORES, "best_epoch", "seconds", "folder", "reason"])
         for run in runs:
-            writer.writerow(job_row(run, keys).values())
+            place = Path(os.path.relpath(run.folder, folder)).as_posix()
+            writer.writerow((job_row(run, keys) | {"folder": place}).values())
         path = folder / "summary.csv"
         atomic_write(path, text.getvalue().encode())
     return path

@@ -4,6 +4,7 @@ import shlex
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quickdraw.analysis.importance import report
@@ -39,7 +40,7 @@ class SearchRunner(Runner[SearchView]):
     ) -> None:
         super().__init__(jobs)
         self.study, self.metric, self.n_trials, self.jobs_of, self.draw = study, metric, n_trials, jobs_of, draw
-        self.trials: dict[str, Trial] = {}  # under way, by the names of their jobs' folders
+        self.trials: dict[Path, Trial] = {}  # under way, by the folders of their jobs
         self.done = self.study.finished()
         self.retries = self.study.failed()
         self.failed: dict[int, str] = {}  # this time, by number: why
@@ -83,12 +84,12 @@ class SearchRunner(Runner[SearchView]):
 
     def job_of(self, run: Run) -> Job:
         """The job whose run this is."""
-        trial = self.trials[run.folder.name]
-        return next(job for job in trial.jobs if job.folder.name == run.folder.name)
+        trial = self.trials[run.folder]
+        return next(job for job in trial.jobs if job.folder == run.folder)
 
     def judge(self, job: Job) -> str:
         """Note a job's newest epoch; why its training should end now, or an empty text."""
-        trial = self.trials[job.folder.name]
+        trial = self.trials[job.folder]
         self.study.report(trial.proposal.number, curve(trial.first.folder, self.metric))
         if self.jobs.stopping or not self._should_prune(trial):
             return ""
@@ -101,7 +102,7 @@ class SearchRunner(Runner[SearchView]):
 
     def ended(self, run: Run, view: SearchView) -> None:
         """Take in a job that ended; end its trial if that is decided, otherwise have its other seeds run."""
-        trial = self.trials[run.folder.name]
+        trial = self.trials[run.folder]
         if trial.over or (run.state == "interrupted" and self.jobs.stopping):
             return
         job = self.job_of(run)
@@ -134,7 +135,7 @@ class SearchRunner(Runner[SearchView]):
         first, *others = self.jobs_of(proposal.number, proposal.params)
         trial = Trial(proposal, [replace(first, judged=True), *others], time.monotonic())
         for job in trial.jobs:
-            self.trials[job.folder.name] = trial
+            self.trials[job.folder] = trial
         run = trial.first.on_disk()
         if run.state == "interrupted" and self._should_prune(trial):
             trial.first.record(replace(run, state="pruned", reason=self._reason(trial)))

@@ -4,6 +4,7 @@ Nothing here keeps a job alive: the command may end, and the one that is typed n
 """
 
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -90,7 +91,7 @@ class SlurmJobs(Jobs):
             size = array_size()
             while self.unsent:
                 some = self.unsent[:size]
-                names = [job.folder.name for job in some]
+                names = [self._name(job.folder) for job in some]
                 numbers = self.send([SlurmJob(replace(job, folder=job.folder.absolute())) for job in some])
                 del self.unsent[:size]
                 self.queue.record(dict(zip(names, numbers, strict=True)))
@@ -129,16 +130,20 @@ class SlurmJobs(Jobs):
     def numbers(self) -> list[str]:
         """Slurm's numbers of the jobs under way; another launcher's have none."""
         known = self.queue.numbers
-        return [known[folder.name] for folder in self.running if folder.name in known]
+        return [known[name] for name in map(self._name, self.running) if name in known]
 
     def training(self) -> int:
         """How many jobs Slurm is running, as it said last."""
-        return sum(self._state(folder.name) == "running" for folder in self.running)
+        return sum(self._state(self._name(folder)) == "running" for folder in self.running)
 
     def seen(self, run: Run) -> Run:
         """The run with Slurm's word on it: `queued` or `running` while Slurm is not done with it."""
-        state = self._state(run.folder.name)
+        state = self._state(self._name(run.folder))
         return run if run.ended or not state else replace(run, state=state)
+
+    def _name(self, folder: Path) -> str:
+        """A job's folder as the queue notes it: its path in the sweep's folder."""
+        return Path(os.path.relpath(folder, self.folder)).as_posix()
 
     def _state(self, name: str) -> str:
         entry = self.entries.get(name)
@@ -157,7 +162,7 @@ class SlurmJobs(Jobs):
 
     def _end_of(self, job: Job) -> Run | None:
         """How a job ended, None if it has not. One that Slurm is done with has a second look to show its end."""
-        entry = self.entries.get(job.folder.name)
+        entry = self.entries.get(self._name(job.folder))
         if entry and not entry.ended:
             self.unseen.discard(job.folder)
             return None
