@@ -66,7 +66,7 @@ def train_and_test(
 
     # From here on status.json says that the run is running, and with which settings.
     settings.check_arguments(config)
-    hardware.resolve_auto(config, one_of_many=sweep is not None)
+    why = hardware.resolve_auto(config, one_of_many=sweep is not None)
     run.begin(config, [*overrides, f"threads={config['threads']}"], machine=hardware.describe())
     if sweep:
         update_summary(sweep)
@@ -74,7 +74,8 @@ def train_and_test(
     # What the configuration names: drawings, network, optimizer.
     seeding.seed_everything(config["seed"])
     data = check_dataset(build(config, "data"))
-    log.info("%s; on %s, threads=%d, %s", data, config["device"], config["threads"], config["trainer"]["precision"])
+    threads = f"threads={config['threads']}{f' ({why})' if why else ''}"
+    log.info("%s; on %s, %s, %s", data, config["device"], threads, config["trainer"]["precision"])
     net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
     check_network(net, next(iter(data.val))[0].to(config["device"]), len(data.classes))
     optimizer = build(config, "optimizer", net.parameters())

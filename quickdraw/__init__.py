@@ -45,6 +45,7 @@ Where everything is, from the top down; imports run down this list and never up.
     sweep/places.py                 where each job lies: one folder for the same settings, decided once
     sweep/jobs.py                   the interface of whatever runs jobs: submit, next, stop
     sweep/local.py                  that interface on this machine, each job in a process of its own
+    sweep/claims.py                 the cores that sweeps of this machine have taken for their jobs
     sweep/checks.py                 the settings of all jobs, checked before the first starts
     sweep/pool.py                   starts processes for sweep/local.py, and waits for the first to end
     sweep/process.py                runs inside such a process: its log, its GPU, its end with the parent's
@@ -188,6 +189,7 @@ Where everything is, from the top down; imports run down this list and never up.
     errors.py                       errors that the user can fix, each printed as one line
     console.py                      what every command shares: its parser, errors in one line, exit codes
     signals.py                      Ctrl-C, SIGTERM, SIGUSR2
+    cores.py                        the processors and the memory that this process may use, and what others leave
     hardware.py                     device, threads, precision: what `auto` becomes, and what is recorded
     vision.py                       torchvision imported beside a torch it was not built for
     compiler.py                     keeps torch from importing its compiler

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn
 
+from quickdraw.cores import wait_briefly
 from quickdraw.errors import ConfigError, Interrupted, QuickdrawError, as_user_error
 from quickdraw.signals import handled_by
 
@@ -37,6 +38,7 @@ def call(
     is printed.
     """
     prepare_streams()
+    wait_briefly()
     try:
         with stopped_by_sigterm():
             main()

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from quickdraw.hardware import resolve_threads
+from quickdraw.hardware import job_threads
 from quickdraw.settings import OUTPUT_KEYS, decoded, flatten, identity, shown
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -28,7 +28,7 @@ def job_folder(_root_: DictConfig) -> str:
         parts.append(f"{key.split('.')[-1]}-{value[-20:]}")
     slug = plain_letters("_".join(parts))[:60].lstrip("-.")
     if "threads" in config:
-        config["threads"] = resolve_threads(config["threads"], one_of_many=True)
+        config["threads"] = job_threads(config["threads"])
     return f"{slug or 'job'}-{identity(config)}"
 
 

@@ -101,6 +101,10 @@ class Pool:
             if not ready or left_s == 0:
                 return None
 
+    def numbers(self) -> list[int]:
+        """The numbers that the system gave the processes."""
+        return [child.process.pid for child in self.running.values() if child.process.pid]
+
     def stop(self, number: int) -> None:
         """Send every process a signal."""
         for child in self.running.values():

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from quickdraw.cores import usable_cores
 from quickdraw.data.class_files import is_whole, write_bitmap_header
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.data.rendering.stroke_files import CHUNK, Chunk, StrokeFile
 from quickdraw.data.rendering.workers import workers
 from quickdraw.errors import DataError
 from quickdraw.files import atomic_write, remove_leftovers
-from quickdraw.hardware import usable_cores
 from quickdraw.locks import take_lock
 
 PROGRAM = ("rasterise.py", "stroke_files.py", "pickled.py")  # they decide how a drawing looks
