@@ -80,6 +80,7 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/figures/settings.py    what each setting did
     analysis/figures/parallel.py    parallel coordinates, of a sweep or a search
     analysis/figures/search.py      the history of a search
+    analysis/figures/race.py        the settings of a race over its looks, and where each fell
     analysis/figures/disagreement.py  where two runs disagree
     analysis/figures/parts.py       what the figures share: sizes, colours, heat maps
     analysis/frames.py              a sweep as pandas frames

@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from quickdraw.analysis import frames
+from quickdraw.analysis.commands import show_sweep
+from quickdraw.analysis.figures.race import race_figure
+from quickdraw.analysis.page import write_report
 from quickdraw.analysis.race import FRESH, RULES, Race, read_race
 from quickdraw.analysis.sweep import read_sweep
+from quickdraw.analysis.terminal import plain
 from quickdraw.errors import RunError
 from quickdraw.race.runner import RaceRunner
 from quickdraw.run.folder import RunFolder
@@ -83,13 +88,15 @@ def finish(folder: Path, config: dict[str, Any], value: float) -> None:
         run.complete({"val_accuracy": value, "val_loss": 1 - value, "test_accuracy": value - 0.01, "total_s": 1.0})
 
 
-def runner_in(folder: Path, jobs: JobsInAnyOrder, score: Score = score, **keys: Any) -> RaceRunner:
+def runner_in(
+    folder: Path, jobs: JobsInAnyOrder, score: Score = score, monitor: str = "val_accuracy", **keys: Any
+) -> RaceRunner:
     rules = {"max_seeds": 20, "max_jobs": None, "tolerance": 0.0, "futility": 0.1, "looks": None, "confirm": 3} | keys
     assert rules.keys() == RULES.keys()
 
     def compose(name: str, seed: int) -> Job:
         place = folder / f"{name}_{seed}"
-        config = {"seed": seed, "optimizer": {"lr": int(name[-1])}, "trainer": {"monitor": "val_accuracy"}}
+        config = {"seed": seed, "optimizer": {"lr": int(name[-1])}, "trainer": {"monitor": monitor}}
         return Job([f"{name} {seed}"], place, config, lambda: finish(place, config, score(name, seed)))
 
     return RaceRunner(jobs, Race(rules, 0, {name: {} for name in MEANS}), compose, draw=False)
@@ -260,3 +267,38 @@ def test_file_that_makes_no_sense_is_no_race(tmp_path: Path, change: Callable[[d
     path.write_text(json.dumps(race))
     assert read_race(tmp_path / "race") is None
     assert read_sweep(tmp_path / "race").verdict()
+
+
+def test_page_frames_and_json_show_the_race(tmp_path: Path) -> None:
+    decision, _ = raced(tmp_path / "race")
+    page = write_report(tmp_path / "race").read_text()
+    assert "<h2>The race</h2>" in page
+    assert 'alt="the score of each setting from look to look"' in page
+    sweep = read_sweep(tmp_path / "race")
+    assert list(frames.race_frame(sweep)["name"]) == [dropped.name for dropped in decision.dropped]
+    data = plain(show_sweep(str(tmp_path / "race")).data)
+    assert data["race"]["kept"] == list(decision.kept)
+    assert data["race"]["rounds"][-1]["seeds"] == decision.seeds
+    assert data["race"]["confirmation"]["seeds"] == 3
+    assert {row["setting"] for row in data["ranking"] if row["may_be_best"]} == {*decision.kept}
+    lines = race_figure(sweep).axes[0].lines  # type: ignore[union-attr]
+    ends = {max(line.get_xdata()) for line in lines if len(line.get_xdata())}
+    assert ends == {dropped.seeds for dropped in decision.dropped} | {decision.seeds}
+
+
+def test_race_that_has_no_look_yet_has_a_page(tmp_path: Path) -> None:
+    runner = runner_in(tmp_path, JobsInAnyOrder(tmp_path, 1, 0, lives=3))
+    with pytest.raises(KilledError):
+        runner.run(fail_fast=False)
+    assert "5 of 5 settings left after 0 seeds; 7 trainings until the next look." in write_report(tmp_path).read_text()
+    assert show_sweep(str(tmp_path)).data["race"]["confirmation"] is None
+
+
+def test_loss_is_raced_and_shown_as_it_was_measured(tmp_path: Path) -> None:
+    decision, _ = raced(tmp_path / "race", monitor="val_loss")
+    sweep = read_sweep(tmp_path / "race")
+    assert decision.kept[0] == "lr=1"
+    fresh = sweep.confirmation
+    assert fresh
+    assert 0 < fresh.low < fresh.mean < fresh.high < 0.2
+    assert sweep.measured(sweep.settings[0].mean) == pytest.approx(0.1, abs=0.03)

@@ -194,9 +194,8 @@ def confirmation(race: Race, decision: "Decision", runs: Mapping[str, Run], metr
     return Confirmation(name, len(tested), mean, low, high, fmean(tested))
 
 
-def confirmed_in_words(race: Race, decision: "Decision", runs: Mapping[str, Run], metric: str) -> str:
+def confirmed_in_words(found: Confirmation | None, metric: str) -> str:
     """The first setting's score with fresh seeds; empty before it is known."""
-    found = confirmation(race, decision, runs, metric)
     if found is None:
         return ""
     seeds = "1 fresh seed" if found.seeds == 1 else f"{found.seeds} fresh seeds"

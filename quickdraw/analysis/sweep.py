@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from quickdraw.analysis import sentences
 from quickdraw.analysis.journal import SearchRecord, read_search
-from quickdraw.analysis.race import Race, by_place, place_of, read_race
+from quickdraw.analysis.race import Confirmation, Race, by_place, confirmation, confirmed_in_words, place_of, read_race
 from quickdraw.analysis.ranking import SAME, Setting, rank
 from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import Run, read_epochs, read_runs, setting_text, short_names, varied
@@ -121,6 +121,13 @@ class Sweep:
         return self.race.decision(by_place(self.folder, self.runs))
 
     @cached_property
+    def confirmation(self) -> Confirmation | None:
+        """How the race's first setting does with fresh seeds; None before that is known."""
+        if self.race is None or self.decision is None:
+            return None
+        return confirmation(self.race, self.decision, by_place(self.folder, self.runs), self.metric)
+
+    @cached_property
     def unlike(self) -> list[str]:
         """What makes the settings incomparable: keys by which their validation drawings or their score differ."""
         from quickdraw.analysis.judged import unlike
@@ -148,12 +155,10 @@ class Sweep:
     def verdict(self) -> str:
         """Which settings may be the best, in words, or why that cannot be said; empty without two to compare."""
         from quickdraw.analysis.judged import unlike_in_words
-        from quickdraw.analysis.race import confirmed_in_words
         from quickdraw.statistics.sentences import race_in_words, verdict_in_words
 
-        if self.race and self.decision and not self.unlike:
-            fresh = confirmed_in_words(self.race, self.decision, by_place(self.folder, self.runs), self.metric)
-            return f"{race_in_words(self.decision)} {fresh}".strip()
+        if self.decision and not self.unlike:
+            return f"{race_in_words(self.decision)} {confirmed_in_words(self.confirmation, self.metric)}".strip()
         if self.standing is not None:
             return verdict_in_words(self.standing, self.lower_is_better)
         if len(self.settings) > 1 and self.settings[0].scores:
