@@ -24,9 +24,14 @@ Where everything is, from the top down; imports run down this list and never up.
     quickdraw_launcher  `-m` here: grid_sweeper (all combinations), local_launcher (composes each job, runs all)
     quickdraw_cluster   `-m` on Slurm and Ray
     quickdraw_optuna    the sweeper of a search, and its grammar
+    quickdraw_race      the sweeper of a race
 
     predict.py                      `python -m quickdraw.predict`: what a run's network takes pictures for
     evaluate.py                     `python -m quickdraw.evaluate`: a run's network on other drawings
+
+    race/                           a race: settings shown to be worse get no more seeds
+    race/runner.py                  a race from its first job to its report; a look waits for all, nothing else does
+    race/view.py                    the live line of a race on the terminal, and a line for each setting that falls
 
     search/                         adaptive search: each job chosen by the results so far
     search/runner.py                a search from its first trial to its report; a free slot gets a job
@@ -76,6 +81,7 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/figures/settings.py    what each setting did
     analysis/figures/parallel.py    parallel coordinates, of a sweep or a search
     analysis/figures/search.py      the history of a search
+    analysis/figures/race.py        the settings of a race over its looks, and where each fell
     analysis/figures/disagreement.py  where two runs disagree
     analysis/figures/parts.py       what the figures share: sizes, colours, heat maps
     analysis/frames.py              a sweep as pandas frames
@@ -84,6 +90,7 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/confusions.py          what a network confuses: each class's accuracy and most frequent error
     analysis/drawings.py            the drawings that a run was tested on, found again
     analysis/journal.py             the trials of a search, read from its journal without Optuna
+    analysis/race.py                a race: race.json, how it stands by its jobs, the winner's fresh seeds
     analysis/importance.py          how much each searched setting matters: fANOVA
 
     run/                            one run: for each file of its folder a file here

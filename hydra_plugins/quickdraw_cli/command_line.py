@@ -124,6 +124,8 @@ def with_sweep_name(arguments: list[str]) -> list[str]:
                 argument for argument in typed if argument.startswith("hydra.sweeper.") and "n_trials" not in argument
             ]
             identity += [*varied.values(), *own]
+        if "hydra/sweeper=race" in arguments:  # of values as a grid's: both have the same jobs
+            identity += [text for text in varied.values() if "interval(" in text]
         added.append(f"exp_name={sweep_name(varied, identity)}")
     place = arguments.index(typed[0]) if typed else len(arguments)
     return ["-m", *arguments[:place], *added, *arguments[place:]]

@@ -81,8 +81,13 @@ def pictures(sweep: Sweep) -> Iterator[str]:
     yield table(frames.ranking_frame(sweep).reset_index())
     yield paragraph("The validation score ranks. The test accuracy is for the record.", "note")
     yield image(figures.ranking_figure(sweep), "mean and interval of each setting")
+    if sweep.race:
+        yield heading("The race") + image(figures.race_figure(sweep), "the score of each setting from look to look")
+        yield table(frames.race_frame(sweep))
     if sweep.effects:
         yield heading("What mattered") + paragraph(sweep.effects_in_words()) + table(frames.effect_frame(sweep))
+        if sweep.race:
+            yield paragraph("Seen in the seeds before the first look, which all settings have.", "note")
         yield image(figures.effects_figure(sweep), "the score by the values of each setting")
     yield paragraph(sweep.interaction_in_words())
     yield image(figures.interaction_figure(sweep), "the score by the two settings that mattered most")

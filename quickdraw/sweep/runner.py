@@ -22,7 +22,7 @@ View = TypeVar("View", bound=LiveView)
 
 
 class Runner(ABC, Generic[View]):
-    """Starts jobs while there is room, takes in those that end, and stops them all after a signal.
+    """Starts jobs while there is room, takes in those that end, and stops them all after a signal or an error.
 
     A subclass says which job is next and what an end means. `todo` are jobs that are known to be wanted.
     """
@@ -70,6 +70,9 @@ class Runner(ABC, Generic[View]):
         except Interrupted as asked:
             self.jobs.stop_at_once()  # what still runs, if this is the second signal
             return asked
+        except BaseException:  # a job that asks would otherwise wait for its answer, and we for its end
+            self.jobs.wind_up()
+            raise
 
     def _start(self, view: View) -> None:
         """Start jobs while there is room; one that has ended by now is only taken in."""

@@ -91,12 +91,18 @@ class SweepView(LiveView):
         """Say how one job ended."""
         self.failed += run.state == "failed"
         self.done += run.ended
-        said = how_it_ended(run.state, run.reason)
         if run.result:
             self.seconds.append(run.result["total_s"])
-            score, accuracy = run.result[run.monitor], run.result["test_accuracy"]
-            said = f"{run.monitor} {score:.4f}   test_accuracy {accuracy:.4f}   {duration(run.result['total_s'])}"
-        self.say(f"{self.number(self.done + self.failed)} {self.names[run.folder].ljust(self.width)}   {said}")
+        name = self.names[run.folder].ljust(self.width)
+        self.say(f"{self.number(self.done + self.failed)} {name}   {outcome_in_words(run)}")
+
+
+def outcome_in_words(run: Run) -> str:
+    """How a run ended: its scores and seconds, or its state and the reason."""
+    if not run.result:
+        return how_it_ended(run.state, run.reason)
+    score, accuracy = run.result[run.monitor], run.result["test_accuracy"]
+    return f"{run.monitor} {score:.4f}   test_accuracy {accuracy:.4f}   {duration(run.result['total_s'])}"
 
 
 def how_it_ended(state: str, reason: str) -> str:
