@@ -113,7 +113,9 @@ Where everything is, from the top down; imports run down this list and never up.
     data/                           a file a data set, named by conf/data/; and what all of them use
     data/dataset.py                 what every data set is, and how one is checked before the first step
     data/bitmaps.py                 official bitmaps
-    data/class_files.py             one file a class: found in any spelling, .npy headers read and checked, mapped
+    data/class_files.py             one file a class: found in any spelling, checked, mapped
+    data/npy_header.py              the header of an .npy file, read without evaluating it
+    data/pixel_check.py             whether the pixels of a file are ink on paper, and what to save otherwise
     data/drawings.py                several mapped files seen as one array
     data/strokes.py                 strokes, rendered at the first start
     data/synthetic.py               drawings made by a small program

@@ -23,6 +23,8 @@ OURS = {
         "fingerprint",
         "image_file",
         "names",
+        "npy_header",
+        "pixel_check",
         "resident",
         "split",
         "strokes",

@@ -1,6 +1,6 @@
 """The drawings. One file a data set, which `conf/data/` names: `bitmaps`, `strokes`, `synthetic`, all a `dataset`.
 
-class_files   one `.npy` a class: found in any spelling, its header checked, mapped
+class_files   one `.npy` a class: found in any spelling, checked, mapped; by `npy_header` and `pixel_check`
 names         how classes are spelt; official names and the publisher's table are in `fetch.official`
 fingerprint   a file's sha256, kept in the cache
 split         which drawing is for train, val, test

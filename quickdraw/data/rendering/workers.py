@@ -8,7 +8,7 @@ import os
 import queue
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from quickdraw.data.class_files import BYTES_PER_DRAWING
-from quickdraw.data.rendering.rasterise import rasterise, rasterise_all
+from quickdraw.data.rendering.rasterise import Drawing, rasterise, rasterise_all
 from quickdraw.data.rendering.stroke_files import Chunk, Lines, Offsets
 from quickdraw.errors import DataError, RunError
 from quickdraw.files import atomic_write
 
 Render = Callable[[Chunk, Path], int]
+MANY = 7  # drawings that are not all dots by chance
 
 
 def render_chunk(chunk: Chunk, path: Path) -> int:
@@ -38,10 +39,28 @@ def render_chunk(chunk: Chunk, path: Path) -> int:
             except DataError as error:
                 raise DataError(f"{place}: {error}") from error
         raise
+    check_size(drawings, images)
     buffer = io.BytesIO()
     np.save(buffer, images.reshape(-1, BYTES_PER_DRAWING))
     atomic_write(path, buffer.getvalue())
     return len(images)
+
+
+def check_size(drawings: Mapping[str, Drawing], images: np.ndarray) -> None:
+    """Raise DataError if the drawings, uint8 [n, 28, 28] as rendered, are all but dots: their units are other ones."""
+    beyond: np.ndarray = np.any(images, axis=0)
+    beyond[12:16, 12:16] = False  # up to 27 units of 255, as a line is thick
+    if len(drawings) < MANY or beyond.any():
+        return
+    largest = 0.0
+    for drawing in drawings.values():
+        for stroke in drawing:
+            largest = max(largest, *stroke[0], *stroke[1])
+    if largest:
+        raise DataError(
+            f"{next(iter(drawings))}: expected strokes in 0..255, got none above {largest:g} in {len(drawings)} "
+            f"drawings; multiply all coordinates by {255 / largest:g}"
+        )
 
 
 @contextlib.contextmanager
