@@ -123,7 +123,8 @@ Where everything is, from the top down; imports run down this list and never up.
     data/resident.py                the same from a GPU's memory
     data/augment.py                 shifts, turns and scalings of a training batch
     data/split.py                   which drawing is in train, val or test; identical drawings kept together
-    data/fingerprint.py             the sha256 of a data file, computed once
+    data/fingerprint.py             the sha256 of a data file, computed once; the cache's pixels known by it
+    data/cached.py                  files of the cache that hold their own sha256
     data/names.py                   how classes and their files are spelt
     data/doodles/                   the program that draws the synthetic classes
     data/doodles/drawing.py         draws a class: strokes, then bitmaps

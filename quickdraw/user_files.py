@@ -16,6 +16,7 @@ OURS = {
         "augment",
         "batches",
         "bitmaps",
+        "cached",
         "class_files",
         "dataset",
         "download",

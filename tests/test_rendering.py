@@ -189,7 +189,7 @@ def test_what_was_rendered_before_a_kill_is_not_rendered_again(
     for rows, images in zip(files(data), IMAGES.values(), strict=True):
         np.testing.assert_array_equal(rows, images)
     left = {path.suffix for path in (tmp_path / "cache" / "strokes").iterdir()}
-    assert left == {".npy", ""}  # the whole files and the lock
+    assert left == {".npy", ".sha256", ""}  # the whole files, what they are known by, and the lock
 
 
 def test_many_processes_render_the_same_bytes(

@@ -2,7 +2,7 @@
 
 class_files   one `.npy` a class: found in any spelling, checked, mapped; by `npy_header` and `pixel_check`
 names         how classes are spelt; official names and the publisher's table are in `fetch.official`
-fingerprint   a file's sha256, kept in the cache
+fingerprint   a file's sha256, kept in the cache; `cached` are the files there that hold their own
 split         which drawing is for train, val, test
 drawings      several files seen as one array; `resident`, the same in a GPU's memory
 batches       one split, served in batches; `augment` moves those of training

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import io
 import json
 import os
 import queue
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from quickdraw.data import cached
 from quickdraw.data.class_files import BYTES_PER_DRAWING
 from quickdraw.data.rendering.rasterise import Drawing, rasterise, rasterise_all
 from quickdraw.data.rendering.stroke_files import Chunk, Lines, Offsets
@@ -26,9 +26,10 @@ MANY = 7  # drawings that are not all dots by chance
 
 
 def render_chunk(chunk: Chunk, path: Path) -> int:
-    """Render n drawings of a chunk to a file uint8 [n, 784], unless it is there, and count them."""
-    with contextlib.suppress(OSError, ValueError, EOFError):
-        return len(np.load(path, mmap_mode="r", allow_pickle=False))
+    """Render n drawings of a chunk to a file of n x 784 bytes in the cache, unless it is there, and count them."""
+    known = cached.read(path)
+    if known is not None:
+        return len(known) // BYTES_PER_DRAWING
     drawings = chunk.read()
     try:
         images = rasterise_all(list(drawings.values()))
@@ -40,9 +41,7 @@ def render_chunk(chunk: Chunk, path: Path) -> int:
                 raise DataError(f"{place}: {error}") from error
         raise
     check_size(drawings, images)
-    buffer = io.BytesIO()
-    np.save(buffer, images.reshape(-1, BYTES_PER_DRAWING))
-    atomic_write(path, buffer.getvalue())
+    atomic_write(path, cached.sealed(images.tobytes()))
     return len(images)
 
 
