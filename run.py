@@ -82,9 +82,10 @@ def train_and_test(
 
     # Where the run stood, if it is continued.
     environment = hardware.environment(config)
-    checkpoints = Checkpoints(run, {"fingerprints": data.fingerprints, "environment": environment})
+    drawings = {"fingerprints": data.fingerprints, "split": data.split_digest}
+    checkpoints = Checkpoints(run, {**drawings, "environment": environment})
     snapshot = checkpoints.load()
-    provenance.record(run, environment, data.fingerprints)
+    provenance.record(run, environment, drawings)
     tracker = Tracker(run, snapshot)
 
     def on_epoch(record: dict[str, Any]) -> None:

@@ -121,7 +121,9 @@ Where everything is, from the top down; imports run down this list and never up.
     data/                           a file a data set, named by conf/data/; and what all of them use
     data/dataset.py                 what every data set is, and how one is checked before the first step
     data/bitmaps.py                 official bitmaps
-    data/class_files.py             one file a class: found in any spelling, .npy headers read and checked, mapped
+    data/class_files.py             one file a class: found in any spelling, checked, mapped
+    data/npy_header.py              the header of an .npy file, read without evaluating it
+    data/pixel_check.py             whether the pixels of a file are ink on paper, and what to save otherwise
     data/drawings.py                several mapped files seen as one array
     data/strokes.py                 strokes, rendered at the first start
     data/synthetic.py               drawings made by a small program
@@ -129,7 +131,8 @@ Where everything is, from the top down; imports run down this list and never up.
     data/resident.py                the same from a GPU's memory
     data/augment.py                 shifts, turns and scalings of a training batch
     data/split.py                   which drawing is in train, val or test; identical drawings kept together
-    data/fingerprint.py             the sha256 of a data file, computed once
+    data/fingerprint.py             the sha256 of a data file, computed once; the cache's pixels known by it
+    data/cached.py                  files of the cache that hold their own sha256
     data/names.py                   how classes and their files are spelt
     data/doodles/                   the program that draws the synthetic classes
     data/doodles/drawing.py         draws a class: strokes, then bitmaps
