@@ -185,6 +185,7 @@ Where everything is, from the top down; imports run down this list and never up.
     statistics/sentences.py         verdicts in words
     files.py                        writes every file: whole or absent
     locks.py                        one holder at a time
+    links.py                        links inside a folder that is written to: refused
     errors.py                       errors that the user can fix, each printed as one line
     console.py                      what every command shares: its parser, errors in one line, exit codes
     signals.py                      Ctrl-C, SIGTERM, SIGUSR2
