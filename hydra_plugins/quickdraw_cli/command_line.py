@@ -38,6 +38,7 @@ def call(main: Callable[[], Any]) -> int:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
     def run() -> None:
+        console.check_ends(sys.argv[1:])
         arguments = with_resume(with_rerun(with_sweep_name(sys.argv[1:])))
         if arguments is not None:
             check_choices(arguments)
@@ -65,11 +66,11 @@ def job_errors(run: RunFolder, sweep: Path | None) -> Iterator[None]:
             yield
     except Interrupted as stop:
         command = f"python run.py resume={shlex.quote(str(run.path))}"
-        print(f"stopped; continue with: {command}" if run.begun else "stopped before it began", file=sys.stderr)
+        console.note(f"stopped; continue with: {command}" if run.begun else "stopped before it began")
         hand_on(stop.signal_number)
         sys.exit(128 + stop.signal_number)
     except PrunedError as error:
-        print(f"pruned: {error}")
+        console.say(f"pruned: {error}")
         sys.exit(0)
     except QuickdrawError as error:
         sys.exit(console.complain(error))
@@ -161,7 +162,7 @@ def with_resume(arguments: list[str]) -> list[str] | None:
         raise RunError(f"resume={run.path}: expected the folder of a run that began; start a new one, without resume=")
     result = run.result()
     if result and not typed:
-        print(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
+        console.say(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
         return None
     return [*saved_overrides(run), *typed, f"hydra.run.dir={quoted(str(run.path.absolute()))}"]
 
