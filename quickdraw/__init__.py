@@ -19,8 +19,9 @@ Where everything is, from the top down; imports run down this list and never up.
 `run.py`, which builds what the configuration names, and in `hydra_plugins/`:
 
     quickdraw_cli       command_line (what is typed, before Hydra sees it), explain (Hydra's errors in one line),
-                        choices (a group's choices), resolvers (the names of folders), before_run (a folder's own
-                        settings are compared before Hydra writes)
+                        options (Hydra's, among the overrides), saved (a run's overrides again), choices (a group's
+                        choices), resolvers (plain values, the names of folders), before_run (a folder's own settings
+                        are compared before Hydra writes)
     quickdraw_launcher  `-m` here: grid_sweeper (all combinations), local_launcher (composes each job, runs all)
     quickdraw_cluster   `-m` on Slurm and Ray
     quickdraw_optuna    the sweeper of a search, and its grammar
@@ -196,6 +197,7 @@ Where everything is, from the top down; imports run down this list and never up.
     statistics/sentences.py         verdicts in words
     files.py                        writes every file: whole or absent
     locks.py                        one holder at a time
+    links.py                        links inside a folder that is written to: refused
     errors.py                       errors that the user can fix, each printed as one line
     console.py                      what every command shares: its parser, errors in one line, exit codes
     signals.py                      Ctrl-C, SIGTERM, SIGUSR2

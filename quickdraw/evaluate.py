@@ -41,7 +41,7 @@ def command(argv: Sequence[str] | None) -> None:
     options = arguments().parse_args(argv)
     scores = evaluate(options.run, read_settings(options.settings))
     if options.json:
-        print(json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False))
+        console.say(json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         show(scores)
 

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from hydra_plugins.quickdraw_launcher._adaptive import AdaptiveSweeper, as_overrides, check_keys
 from hydra_plugins.quickdraw_optuna.grammar import split
+from quickdraw.console import say
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better, monitors
 from quickdraw.rules import Rule, choice, either, whole
@@ -87,7 +88,7 @@ class OptunaSweeper(AdaptiveSweeper):
         first_trial = self._trial_jobs([*fixed, *overrides_of(corners(axes)[0])], 0, seeds)
         check_folders(first_trial)
         if self.launcher.dry_run and not (jobs.folder / JOURNAL).exists():
-            print(f"{self.keys['n_trials']} trials of {counted(seeds)} in {jobs.folder}: {described(axes)}")
+            say(f"{self.keys['n_trials']} trials of {counted(seeds)} in {jobs.folder}: {described(axes)}")
             return
 
         # Open the study, or begin it.
@@ -109,7 +110,7 @@ class OptunaSweeper(AdaptiveSweeper):
 
             runner = SearchRunner(jobs, study, metric, self.keys["n_trials"], jobs_of, self.launcher.report)
             if self.launcher.dry_run:
-                print(runner.preview())
+                say(runner.preview())
                 return
             OmegaConf.save(self.config, jobs.folder / "multirun.yaml")
             runner.run(self.launcher.fail_fast)

@@ -4,7 +4,6 @@ import base64
 import html
 import io
 import math
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 from quickdraw.analysis.rows import failure_rows
 from quickdraw.analysis.sweep import Sweep, read_sweep
+from quickdraw.console import note
 from quickdraw.errors import QuickdrawError
 from quickdraw.files import atomic_write
 
@@ -43,7 +43,7 @@ def leave_report(folder: Path) -> Path | None:
         return write_report(folder)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"warning: no report.html ({reason:.200})", file=sys.stderr)
+        note(f"warning: no report.html ({reason:.200})")
         return None
 
 

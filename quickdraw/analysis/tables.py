@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from quickdraw.analysis.ranking import SAME
 from quickdraw.analysis.rows import failure_rows, ranking_rows
 from quickdraw.analysis.sweep import Sweep
+from quickdraw.errors import printable
 from quickdraw.run.listing import Run, job_row
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def text(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 1000 else f"{value:.0f}"
-    return str(value)
+    return printable(str(value)).replace("\n", r"\n")  # a cell is one line
 
 
 def job_table(sweep: Sweep) -> Table:

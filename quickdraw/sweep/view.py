@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from quickdraw.console import say
+from quickdraw.errors import printable
 from quickdraw.run.listing import Run
 
 
@@ -61,7 +62,7 @@ class LiveView(ABC):
     def _line(self, text: str) -> None:
         if self.live:
             columns = shutil.get_terminal_size().columns
-            print(f"\r\033[K{text[: columns - 1]}", end="", file=sys.stderr, flush=True)
+            print(f"\r\033[K{printable(text)[: columns - 1]}", end="", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
         return self
