@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.conf import HydraConf
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig
 
 from hydra_plugins.quickdraw_cli.choices import leads_out
 from hydra_plugins.quickdraw_cli.resolvers import CONF, composed
@@ -107,7 +107,7 @@ def literal(value: Any) -> str:
     return "inf" if value == math.inf else settings.shown(value)
 
 
-def config_from(hydra: DictConfig) -> list[str]:
+def config_from(hydra: HydraConf) -> list[str]:
     """Where a configuration comes from beside `conf/config.yaml` and its groups: folders, the name of another file."""
     folders = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
     others = [folder for folder in folders if Path(folder).resolve() != CONF]
