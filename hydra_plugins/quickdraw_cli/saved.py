@@ -111,7 +111,7 @@ def config_from(hydra: HydraConf) -> list[str]:
     """Where a configuration comes from beside `conf/config.yaml` and its groups: folders, the name of another file."""
     folders = [source.path for source in hydra.runtime.config_sources if source.schema == "file"]
     others = [folder for folder in folders if Path(folder).resolve() != CONF]
-    name = hydra.job.config_name
+    name = str(hydra.job.config_name)
     return others if name == "config" else [*others, name]
 
 
