@@ -57,6 +57,7 @@ Where everything is, from the top down; imports run down this list and never up.
     sweep/process.py                runs inside such a process: its log, its GPU, its end with the parent's
     sweep/preload.py                what is imported once for all jobs
     sweep/pruning_hook.py           how a job learns that it is pruned: it asks after each epoch whether to go on
+    sweep/orders.py                 the same where no pipe leads to a job: its epochs are seen, and a file ends it
     sweep/slurm_sweep.py            a sweep in Slurm's queue: submitted, and watched while the command lasts
     sweep/slurm.py                  that interface on Slurm
     sweep/slurm_queue.py            asks `squeue` how the jobs stand

@@ -3,14 +3,16 @@
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from quickdraw.errors import RunError
+from quickdraw.errors import PrunedError, RunError
 from quickdraw.run.folder import RunFolder
+from quickdraw.run.listing import read_epochs
+from quickdraw.sweep import pruning_hook
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.slurm import SlurmJob, SlurmJobs
 
@@ -155,3 +157,55 @@ def test_without_slurm_one_line_says_so(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RunError, match="there is no squeue here; type this on a machine that submits to Slurm"):
         SlurmJobs(tmp_path, 1, lambda jobs: [], 1.0)
+
+
+def test_job_that_an_earlier_command_submitted_is_taken_up_and_not_sent_again(slurm: FakeSlurm) -> None:
+    first = jobs_in(slurm)
+    for name in "ab":
+        first.submit(job(slurm, name))
+    first.flush()
+    run_on_node(slurm, "7_1")
+    second = jobs_in(slurm)
+    assert (second.has(job(slurm, "a")), second.has(job(slurm, "b")), second.has(job(slurm, "c"))) == (
+        True,
+        False,
+        False,
+    )
+    for name in "ac":
+        second.submit(job(slurm, name))
+    second.flush()
+    assert slurm.arrays == [["a", "b"], ["c"]]
+    run_on_node(slurm, "7_0")
+    run = second.next(60)
+    assert run
+    assert (run.folder.name, run.state) == ("a", "completed")
+
+
+def test_job_without_a_pipe_is_judged_by_its_epochs_and_ended_by_a_file(
+    slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = slurm.folder / "a"
+    asked: list[int] = []
+
+    def judge(job: Job) -> str:
+        asked.append(len(read_epochs(job.folder)))
+        return "hopeless" if asked[-1] == 3 else ""
+
+    def train(epochs: int) -> None:
+        (folder / "metrics.csv").write_text("val_accuracy\n" + "0.5\n" * epochs)
+        pruning_hook.raise_if_pruned()
+
+    folder.mkdir()
+    (folder / pruning_hook.ORDER).write_text("of an earlier search")
+    jobs = jobs_in(slurm)
+    jobs.submit(replace(job(slurm, "a"), judged=True))
+    monkeypatch.setattr(pruning_hook, "folder", None)
+    assert jobs.next(0, judge) is None
+    sent = slurm.sent["7_0"]
+    pruning_hook.folder = sent.job.folder
+    for epochs in (1, 1, 3):
+        train(epochs)
+        assert jobs.next(0, judge) is None
+    assert asked == [1, 3]
+    with pytest.raises(PrunedError, match=r"^hopeless$"):
+        train(4)

@@ -12,7 +12,6 @@ from hydra_plugins.quickdraw_cluster._tasks import INSTALL, SlurmTask, plain_opt
 from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
 from quickdraw.console import say
 from quickdraw.errors import ConfigError, RunError
-from quickdraw.sweep.checks import check_threads
 from quickdraw.sweep.pool import ROOT
 from quickdraw.sweep.slurm import SlurmJob, SlurmJobs
 from quickdraw.sweep.slurm_sweep import SlurmSweep
@@ -40,8 +39,8 @@ class SlurmLauncher(LocalLauncher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         wanted = [self.job(list(overrides), number) for number, overrides in enumerate(job_overrides, initial_job_idx)]
-        check_threads(wanted, self.options["cpus_per_task"], "hydra.launcher.cpus_per_task")
-        runner = SlurmSweep(self.jobs(), wanted, self.report)
+        jobs = SlurmJobs(self.folder, self.at_once, self.send, self.poll_s, cpus_per_task=self.options["cpus_per_task"])
+        runner = SlurmSweep(jobs, wanted, self.report)
         if self.dry_run:
             say(runner.preview())
             return []
@@ -52,8 +51,11 @@ class SlurmLauncher(LocalLauncher):
         return [self.returned(job, runner.runs[job.folder]) for job in wanted]
 
     def jobs(self) -> SlurmJobs:
-        """What runs this sweep's jobs."""
-        return SlurmJobs(self.folder, self.at_once, self.send, self.poll_s)
+        """What runs the jobs of a sweeper that chooses each by the results so far: no more are queued than run."""
+        if not self.wait:
+            raise ConfigError("hydra.launcher.wait=false: this sweeper waits for results to choose by; leave it out")
+        cpus = self.options["cpus_per_task"]
+        return SlurmJobs(self.folder, self.at_once, self.send, self.poll_s, at_once=self.at_once, cpus_per_task=cpus)
 
     def task(self, config: DictConfig, folder: Path) -> SlurmTask:
         """What trains a job on the node that Slurm gives it."""

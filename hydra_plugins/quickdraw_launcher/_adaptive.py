@@ -4,7 +4,7 @@ The underscore keeps this file out of Hydra's scan for plugins: it holds no swee
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -35,12 +35,12 @@ class AdaptiveSweeper(Sweeper):
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        if not isinstance(launcher, LocalLauncher):
+        if not hasattr(launcher, "jobs"):  # Hydra loads our launchers' modules twice, so their class says nothing
             raise ConfigError(
                 f"hydra/sweeper={config.hydra.runtime.choices['hydra/sweeper']} runs its jobs by hydra/launcher=local, "
                 f"slurm or ray, got {type(launcher).__name__}: leave hydra/launcher out"
             )
-        self.launcher = launcher
+        self.launcher = cast(LocalLauncher, launcher)
 
     def parsed(self, arguments: list[str]) -> list[Override]:
         """The overrides of a preset and of the command line, which comes after it."""

@@ -137,7 +137,7 @@ class SearchRunner(Runner[SearchView]):
         for job in trial.jobs:
             self.trials[job.folder] = trial
         run = trial.first.on_disk()
-        if run.state == "interrupted" and self._should_prune(trial):
+        if run.state == "interrupted" and not self.jobs.has(trial.first) and self._should_prune(trial):
             trial.first.record(replace(run, state="pruned", reason=self._reason(trial)))
         self.todo.append(trial.first)
 

@@ -172,7 +172,7 @@ def _drop_diverged(state: _State) -> None:
 
 
 def _drop_worse(state: _State, compared: Pairs, level: float) -> Pairs:
-    """Drop who is worse than the leader by more than luck; the pairs of the others."""
+    """Drop who is worse than the leader by more than luck, the nearest last; the pairs of the others."""
     if len(compared.means) < 2:
         return compared
     leader = int(compared.means.argmax())
@@ -182,7 +182,8 @@ def _drop_worse(state: _State, compared: Pairs, level: float) -> Pairs:
         return compared
     half = compared.half_widths(leader, level)
     places = np.flatnonzero(state.active)
-    for row in np.flatnonzero(worse):
+    farthest_first = np.argsort(-behind, kind="stable")
+    for row in farthest_first[worse[farthest_first]]:
         low, high = max(0.0, float(behind[row] - half[row])), float(behind[row] + half[row])
         names = state.table.names
         state.dropped.append(

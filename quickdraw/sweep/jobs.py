@@ -61,6 +61,10 @@ class Jobs(ABC):
     def has_room(self) -> bool:
         """Whether a job can be submitted now."""
 
+    def has(self, job: Job) -> bool:
+        """Whether an earlier command left this job under way, and `submit` takes it up instead of starting it."""
+        return False
+
     @abstractmethod
     def submit(self, job: Job) -> None:
         """Start a job, or queue it; there must be room."""

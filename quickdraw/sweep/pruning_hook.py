@@ -1,22 +1,28 @@
 """How a job learns that it is pruned: in a search it asks after each epoch whether to go on.
 
-It shares a pipe with the sweep's own process. Nothing but short texts goes through it; the scores lie in the job's
-folder.
+On the search's own machine it shares a pipe with the search's process. Nothing but short texts goes through it; the
+scores lie in the job's folder. On another machine it looks for a file in that folder (`sweep.orders`), and never waits.
 """
 
 import os
 from multiprocessing import connection
+from pathlib import Path
 
 from quickdraw.errors import PrunedError
 
 EPOCH = b"epoch"
 PRUNABLE = "QUICKDRAW_PRUNABLE"  # set in a process whose parent wants to be asked
 
+ORDER = ".prune"  # the file that ends a job: why
+
 pipe: "connection.Connection | None" = None  # to the process that started this one
+folder: Path | None = None  # where an order may lie, in a process that another machine's search may end
 
 
 def raise_if_pruned() -> None:
     """Raise PrunedError if the search wants no more of this training. Outside of a search nobody is asked."""
+    if folder is not None and (folder / ORDER).is_file():
+        raise PrunedError((folder / ORDER).read_text(encoding="utf-8", errors="replace"))
     if pipe is None or PRUNABLE not in os.environ:
         return
     try:

@@ -11,9 +11,11 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from quickdraw.errors import RunError
+from quickdraw.sweep import pruning_hook
 from quickdraw.sweep.checks import check_threads
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Judge, ProcessJobs
+from quickdraw.sweep.orders import Orders
 from quickdraw.sweep.pool import Exit
 from quickdraw.sweep.process import open_log
 
@@ -29,6 +31,7 @@ class RayJobs(ProcessJobs):
         self.init = init
         self.remote = remote
         self.tasks: dict[Path, Any] = {}  # Ray's reference to each, by the folder of the job
+        self.orders = Orders()
 
     def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
         """How many jobs the cluster has room for; attaches to it, or starts one. Raises RunError without any room."""
@@ -42,10 +45,12 @@ class RayJobs(ProcessJobs):
 
     def start(self, job: Job) -> None:
         """Start a job as a task."""
+        self.orders.begin(job)
         self.tasks[job.folder] = ray.remote(**self.remote)(run_there).remote(job, Path.cwd())
 
     def next_exit(self, timeout_s: float | None, judge: Judge) -> Exit | None:
-        """Wait for a task to end; None after a time-out."""
+        """Wait for a task to end, and let the judge see what others have trained; None after a time-out."""
+        self.orders.give(self.running.values(), judge)
         ready, _ = ray.wait(list(self.tasks.values()), timeout=timeout_s)
         for folder, task in self.tasks.items():
             if task in ready:
@@ -84,6 +89,7 @@ def run_there(job: Job, working_folder: Path) -> int:
     """Run a job in a worker, which stood in some other folder, as in the sweep's own; the exit code of the job."""
     os.chdir(working_folder)  # data.root is relative to it
     open_log(job.folder)
+    pruning_hook.folder = job.folder.absolute() if job.judged else None
     try:
         job.task()
     except SystemExit as end:  # Ray would take it for a crash, and say so at length

@@ -93,7 +93,7 @@ class Runner(ABC, Generic[View]):
         """
         for job in self.todo:
             run = job.on_disk()
-            if run.state == "running":
+            if run.state == "running" and not self.jobs.has(job):
                 view.wait_for(run)
                 continue
             self.todo.remove(job)

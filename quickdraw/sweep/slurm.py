@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from quickdraw.run.listing import KILLED, Run, place_in
+from quickdraw.sweep import pruning_hook
+from quickdraw.sweep.checks import check_threads
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Jobs, Judge, let_go_on, wait_in_vain
+from quickdraw.sweep.orders import Orders
 from quickdraw.sweep.process import open_log
 from quickdraw.sweep.slurm_queue import Entry, Queue, array_size, cancel
 
@@ -29,6 +32,7 @@ class SlurmJob:
     def __call__(self) -> None:
         """Run the job in the folder that the local launcher would have given it."""
         open_log(self.job.folder)
+        pruning_hook.folder = self.job.folder if self.job.judged else None
         self.job.task()
 
     def checkpoint(self) -> Any:
@@ -48,14 +52,24 @@ class SlurmJobs(Jobs):
     that chooses each job by the results so far wants one.
     """
 
-    def __init__(self, folder: Path, n_jobs: int, send: Send, poll_s: float, at_once: float = math.inf) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        n_jobs: int,
+        send: Send,
+        poll_s: float,
+        at_once: float = math.inf,
+        cpus_per_task: float | None = None,
+    ) -> None:
         super().__init__(folder, n_jobs)
         self.size = n_jobs
         self.send = send
         self.poll_s = poll_s
         self.at_once = at_once
+        self.cpus_per_task = cpus_per_task
+        self.orders = Orders()
         self.queue = Queue(folder)
-        self.entries: dict[str, Entry] = {}  # Slurm's newest words on the jobs, by the names of their folders
+        self.entries = self.queue.read()  # Slurm's newest words on the jobs, by the names of their folders
         self.unsent: list[Job] = []
         self.finished: deque[Run] = deque()
         self.unseen: set[Path] = set()  # folders of jobs that Slurm is done with, but whose end was not there to see
@@ -63,6 +77,7 @@ class SlurmJobs(Jobs):
 
     def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
         """How many of these jobs can run at once: what Slurm was asked for."""
+        check_threads(jobs, self.cpus_per_task, "hydra.launcher.cpus_per_task")
         return self.size
 
     def take_up(self, jobs: Iterable[Job]) -> None:
@@ -76,10 +91,16 @@ class SlurmJobs(Jobs):
         """Whether a job can be submitted now."""
         return len(self.running) < self.at_once
 
+    def has(self, job: Job) -> bool:
+        """Whether Slurm has a job that an earlier command submitted."""
+        return bool(self._state(self._name(job.folder)))
+
     def submit(self, job: Job) -> None:
-        """Have a job sent with the next `flush`."""
+        """Have a job sent with the next `flush`, unless Slurm has it already."""
         self.running[job.folder] = job
-        self.unsent.append(job)
+        self.orders.begin(job)
+        if not self.has(job):
+            self.unsent.append(job)
 
     def flush(self) -> None:
         """Send what was submitted, as few arrays; raises RunError if Slurm takes no more."""
@@ -101,6 +122,7 @@ class SlurmJobs(Jobs):
             wait_in_vain(timeout_s)
             return None
         self.flush()
+        self.orders.give(self.running.values(), judge)
         end = math.inf if timeout_s is None else time.monotonic() + timeout_s
         while not self.finished:
             if time.monotonic() >= self.next_look:

@@ -1,6 +1,7 @@
 """The settings of a race over its looks, as a figure."""
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from quickdraw.analysis.figures.parts import COLORS, GREY, WIDTH, escape_math, legend
 from quickdraw.analysis.ranking import mean
@@ -28,6 +29,7 @@ def race_figure(sweep: Sweep) -> Figure | None:
                 color = COLORS[decision.kept.index(setting.name) % len(COLORS)]
                 axes.plot(looks, means, "o-", color=color, markersize=4, label=escape_math(setting.name))
         axes.set(xlabel="seeds each", ylabel=sweep.metric)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(axis="y")
         legend(made, axes, others=bool(fell))
     return made
