@@ -96,10 +96,23 @@ class FileDataset(Dataset):
         self.paths = dict(paths)
         self.fingerprints = {name: fingerprint(path, cache) for name, path in paths.items()}
         digests = list(self.fingerprints.values())
+        check_different(paths, digests)
         (train, val, test), self.copies = cached_split(files, self.classes, split_seed, digests, cache, own_sizes)
         self.train = Batches(files, train, batch_size, balance, augment)
         self.val = Batches(files, val, batch_size)
         self.test = Batches(files, test, batch_size)
+
+
+def check_different(paths: Mapping[str, Path], digests: Sequence[str]) -> None:
+    """Raise DataError if the files of two classes, by their sha256, hold the very same."""
+    owners: dict[str, str] = {}
+    for name, digest in zip(paths, digests, strict=True):
+        owner = owners.setdefault(digest, name)
+        if owner != name:
+            raise DataError(
+                f"data.classes: expected other drawings for each class, got the same in {paths[owner]} and "
+                f"{paths[name]}; leave '{owner}' or '{name}' out"
+            )
 
 
 def check_dataset(data: Any) -> Dataset:
