@@ -9,12 +9,14 @@ import hashlib
 import inspect
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from quickdraw.building import GIVEN, KEYWORDS, TARGETS, find
 from quickdraw.errors import ConfigError
+from quickdraw.files import user_path
 from quickdraw.rules import RULES
 
 NEEDED = {"trainer.monitor", "trainer.precision"}  # what run.py itself reads of a group
@@ -26,6 +28,9 @@ OUTPUT_KEYS = {"resume", "rerun", "data.cache", "data.download", "trainer.checkp
 
 # What can change a result's last bits; on resume it is no difference of settings but a warning.
 ENVIRONMENT_KEYS = {"device", "threads"}
+
+# Where the drawings lie. One place may be typed in many ways; which drawings they are, their fingerprints tell.
+PATH_KEYS = {"data.root"}
 
 ABSENT = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
@@ -156,9 +161,16 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], ignored: Set[str
     found = []
     for key in sorted((before.keys() | after.keys()) - ignored):
         was, now = before.get(key, ABSENT), after.get(key, ABSENT)
-        if was != now:
+        if was != now and not (key in PATH_KEYS and is_one_place(was, now)):
             found.append(f"{key} was {shown(was)} and is {shown(now)}")
     return found
+
+
+def is_one_place(one: Any, other: Any) -> bool:
+    """Whether two paths, from here, are those of one folder."""
+    if not (isinstance(one, str) and isinstance(other, str)):
+        return False
+    return os.path.realpath(user_path(one)) == os.path.realpath(user_path(other))
 
 
 def unresolved(config: Mapping[str, Any]) -> set[str]:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from quickdraw.data.class_files import find_class_files, open_class_files
 from quickdraw.data.dataset import FileDataset
 from quickdraw.data.fetch.official import expand_classes
 from quickdraw.data.names import DEFAULT_CLASSES
+from quickdraw.files import user_path
 
 
 class Bitmaps(FileDataset):
@@ -34,13 +34,13 @@ class Bitmaps(FileDataset):
         augment: float = 0.0,
         cache: str | os.PathLike[str] = "outputs/.cache",
     ) -> None:
-        names = expand_classes(classes)
+        names, root = expand_classes(classes), user_path(root)
         if download:
             from quickdraw.data.fetch.download import download as fetch
 
-            fetch(names, Path(root))
-        paths = find_class_files(Path(root), names)
-        files = [file[:limit_per_class] for file in open_class_files(Path(root), paths)]
+            fetch(names, root)
+        paths = find_class_files(root, names)
+        files = [file[:limit_per_class] for file in open_class_files(root, paths)]
         super().__init__(
             paths,
             files,

@@ -189,7 +189,8 @@ def find_class_files(
     either = " or ".join(endings)
     if not root.is_dir():
         raise DataError(
-            f"data.root={root}: no such folder; put the classes' {either} files there, or try data=synthetic"
+            f"data.root={root}: no such folder; put the classes' {either} files there, name another: "
+            "data.root=FOLDER, or try data=synthetic"
         )
     found: dict[str, Path] = {}
     missing: list[str] = []

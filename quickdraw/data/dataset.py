@@ -14,7 +14,7 @@ from quickdraw.data.batches import Batches
 from quickdraw.data.fingerprint import fingerprint
 from quickdraw.data.split import cached_split
 from quickdraw.errors import DataError
-from quickdraw.files import remove_leftovers
+from quickdraw.files import remove_leftovers, user_path
 
 SPLITS = ("train", "val", "test")
 ABANDONED_S = 3600  # a temporary file in the cache that is older than this is nobody's any more
@@ -90,7 +90,7 @@ class FileDataset(Dataset):
         cache: str | os.PathLike[str],
         own_sizes: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        cache = Path(cache)
+        cache = user_path(cache)
         remove_leftovers(cache, older_than_s=ABANDONED_S)
         self.classes = list(paths)
         self.paths = dict(paths)
