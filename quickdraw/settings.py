@@ -32,6 +32,9 @@ ENVIRONMENT_KEYS = {"device", "threads"}
 # Where the drawings lie. One place may be typed in many ways; which drawings they are, their fingerprints tell.
 PATH_KEYS = {"data.root"}
 
+# Keys that came later: null is as if they were absent, so that what was trained before them is still the same.
+LATER_KEYS = {"data.train_limit", "data.train_fraction"}
+
 ABSENT = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
 
@@ -149,7 +152,8 @@ def identity(config: Mapping[str, Any]) -> str:
     """16 hex digits of what can change a run's result: equal for two runs that end with the same bits."""
     relevant: dict[str, Any] = {}
     for key, value in flatten(config).items():
-        if key not in OUTPUT_KEYS and key != "exp_name":
+        is_unset = key in LATER_KEYS and value is None
+        if key not in OUTPUT_KEYS and key != "exp_name" and not is_unset:
             is_integer = isinstance(value, float) and value.is_integer()
             relevant[key] = int(value) if is_integer else value  # 1.0 is 1
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
@@ -160,7 +164,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], ignored: Set[str
     before, after = flatten(old), flatten(new)
     found = []
     for key in sorted((before.keys() | after.keys()) - ignored):
-        was, now = before.get(key, ABSENT), after.get(key, ABSENT)
+        unset = None if key in LATER_KEYS else ABSENT
+        was, now = before.get(key, unset), after.get(key, unset)
         if was != now and not (key in PATH_KEYS and is_one_place(was, now)):
             found.append(f"{key} was {shown(was)} and is {shown(now)}")
     return found

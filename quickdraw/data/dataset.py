@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from quickdraw.data.batches import Batches
+from quickdraw.data.drawings import Drawings
 from quickdraw.data.fingerprint import fingerprint
-from quickdraw.data.split import cached_split
+from quickdraw.data.split import cached_split, shortened
 from quickdraw.errors import DataError
 from quickdraw.files import remove_leftovers, user_path
 
@@ -88,6 +89,8 @@ class FileDataset(Dataset):
         balance: bool,
         augment: float,
         cache: str | os.PathLike[str],
+        train_limit: int | None = None,
+        train_fraction: float | None = None,
         own_sizes: Sequence[Sequence[int]] | None = None,
     ) -> None:
         cache = user_path(cache)
@@ -98,6 +101,7 @@ class FileDataset(Dataset):
         digests = list(self.fingerprints.values())
         check_different(paths, digests)
         (train, val, test), self.copies = cached_split(files, self.classes, split_seed, digests, cache, own_sizes)
+        train = shortened(train, Drawings(files).starts, split_seed, train_limit, train_fraction)
         self.train = Batches(files, train, batch_size, balance, augment)
         self.val = Batches(files, val, batch_size)
         self.test = Batches(files, test, batch_size)

@@ -38,6 +38,8 @@ class Strokes(FileDataset):
         balance: bool = False,
         augment: float = 0.0,
         cache: str | os.PathLike[str] = "outputs/.cache",
+        train_limit: int | None = None,
+        train_fraction: float | None = None,
     ) -> None:
         names, root, cache = expand_classes(classes), user_path(root), user_path(cache)
         if own_split:
@@ -64,5 +66,7 @@ class Strokes(FileDataset):
             balance=balance,
             augment=augment,
             cache=cache,
+            train_limit=train_limit,
+            train_fraction=train_fraction,
             own_sizes=own_sizes if own_split else None,
         )

@@ -35,6 +35,8 @@ class Synthetic(FileDataset):
         balance: bool = False,
         augment: float = 0.0,
         cache: str | os.PathLike[str] = "outputs/.cache",
+        train_limit: int | None = None,
+        train_fraction: float | None = None,
     ) -> None:
         cache = user_path(cache)
         root = cache / f"synthetic-{program()}-{seed}-{per_class}"
@@ -55,6 +57,8 @@ class Synthetic(FileDataset):
             balance=balance,
             augment=augment,
             cache=cache,
+            train_limit=train_limit,
+            train_fraction=train_fraction,
         )
 
 
