@@ -88,6 +88,7 @@ def train_and_test(
     drawings = {"fingerprints": data.fingerprints, "split": data.split_digest}
     checkpoints = Checkpoints(run, {**drawings, "environment": environment})
     snapshot = checkpoints.load()
+    run.note_root(overrides)
     provenance.record(run, environment, drawings)
     tracker = Tracker(run, snapshot)
 

@@ -105,6 +105,13 @@ def note(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
 
+def without_quotes(text: str) -> str:
+    """The text between a pair of quotes, if it stands between one."""
+    text = text.strip()
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1] if is_quoted else text
+
+
 def prepare_streams() -> None:
     """Let a stream that is closed be as /dev/null, and no stream fail on a letter that its locale does not have.
 

@@ -4,7 +4,6 @@ RUN is a run's folder or its .pth; KEY=VALUE may be data.root, data.limit_per_cl
 .ndjson and .npz) and data.classes, which must be the run's own, in its order. There is no split: every drawing counts.
 """
 
-import contextlib
 import json
 import math
 import sys
@@ -16,6 +15,7 @@ import numpy as np
 
 from quickdraw import console
 from quickdraw.errors import ConfigError, DataError
+from quickdraw.files import user_path
 
 DEFAULTS = {"data": "bitmaps", "data.batch_size": 512, "data.cache": "outputs/.cache"}
 KEYS = ("data", "data.root", "data.limit_per_class", "data.batch_size", "data.classes", "data.cache")
@@ -68,26 +68,17 @@ def read_settings(texts: Sequence[str]) -> dict[str, Any]:
 
 def read_value(key: str, text: str) -> Any:
     """Read what was typed for a key: a whole number, null, a list of class names in brackets, or text."""
-    text = without_quotes(text)
+    text = console.without_quotes(text)
     if key in ("data.root", "data.cache"):
-        with contextlib.suppress(RuntimeError):  # no such user: a folder may be called so
-            return str(Path(text).expanduser()) if text else text
-        return text
+        return str(user_path(text)) if text else text
     if key == "data.classes" and text.startswith("[") and text.endswith("]"):
-        return [without_quotes(name) for name in text[1:-1].split(",")]
+        return [console.without_quotes(name) for name in text[1:-1].split(",")]
     if text == "null":
         return None
     try:
         return int(text)
     except ValueError:
         return text
-
-
-def without_quotes(text: str) -> str:
-    """The text between a pair of quotes, if it stands between one."""
-    text = text.strip()
-    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
-    return text[1:-1] if is_quoted else text
 
 
 def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:

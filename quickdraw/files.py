@@ -69,6 +69,14 @@ def is_too_deep(value: Any) -> bool:
     return bool(level)
 
 
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """A path as a user types it: `~` is the home folder, in quotes too, where no shell has seen it."""
+    path = Path(text)
+    with contextlib.suppress(RuntimeError):  # no such user: a folder may be called so
+        return path.expanduser()
+    return path
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder where there is none, so that no power cut takes it away; the one above it must exist."""
     if not folder.is_dir():

@@ -63,6 +63,7 @@ POSITIVE = number("a number above 0", lambda v: 0 < v < math.inf)
 POSITIVE_OR_INF = number("a number above 0, or .inf", lambda v: v > 0)
 NOT_NEGATIVE = number("a number from 0 up", lambda v: 0 <= v < math.inf)
 FRACTION = number("a number in [0, 1)", lambda v: 0 <= v < 1)
+SHARE = number("a number in (0, 1]", lambda v: 0 < v <= 1)
 PORTION = number("a number in [0, 1]", lambda v: 0 <= v <= 1)
 EPOCHS_OR_INF = number("a whole number from 1 up, or .inf", lambda v: v >= 1 and (v == math.inf or v == int(v)))
 SWITCH = Rule(lambda v: isinstance(v, bool), "true or false")
@@ -96,6 +97,8 @@ RULES: dict[str, Rule] = {
     "data.classes": either(CLASSES, "all"),
     "data.batch_size": whole(1),
     "data.limit_per_class": either(whole(1), None),
+    "data.train_limit": either(whole(1), None),
+    "data.train_fraction": either(SHARE, None),
     "data.split_seed": whole(0, most=2**32 - 1),
     "data.seed": whole(0),
     "data.per_class": whole(7),

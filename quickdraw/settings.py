@@ -9,12 +9,14 @@ import hashlib
 import inspect
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from quickdraw.building import GIVEN, KEYWORDS, TARGETS, find
 from quickdraw.errors import ConfigError
+from quickdraw.files import user_path
 from quickdraw.rules import RULES
 
 NEEDED = {"trainer.monitor", "trainer.precision"}  # what run.py itself reads of a group
@@ -26,6 +28,12 @@ OUTPUT_KEYS = {"resume", "rerun", "data.cache", "data.download", "trainer.checkp
 
 # What can change a result's last bits; on resume it is no difference of settings but a warning.
 ENVIRONMENT_KEYS = {"device", "threads"}
+
+# Where the drawings lie. One place may be typed in many ways; which drawings they are, their fingerprints tell.
+PATH_KEYS = {"data.root"}
+
+# Keys that came later: null is as if they were absent, so that what was trained before them is still the same.
+LATER_KEYS = {"data.train_limit", "data.train_fraction"}
 
 ABSENT = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
@@ -144,7 +152,8 @@ def identity(config: Mapping[str, Any]) -> str:
     """16 hex digits of what can change a run's result: equal for two runs that end with the same bits."""
     relevant: dict[str, Any] = {}
     for key, value in flatten(config).items():
-        if key not in OUTPUT_KEYS and key != "exp_name":
+        is_unset = key in LATER_KEYS and value is None
+        if key not in OUTPUT_KEYS and key != "exp_name" and not is_unset:
             is_integer = isinstance(value, float) and value.is_integer()
             relevant[key] = int(value) if is_integer else value  # 1.0 is 1
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
@@ -155,10 +164,18 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], ignored: Set[str
     before, after = flatten(old), flatten(new)
     found = []
     for key in sorted((before.keys() | after.keys()) - ignored):
-        was, now = before.get(key, ABSENT), after.get(key, ABSENT)
-        if was != now:
+        unset = None if key in LATER_KEYS else ABSENT
+        was, now = before.get(key, unset), after.get(key, unset)
+        if was != now and not (key in PATH_KEYS and is_one_place(was, now)):
             found.append(f"{key} was {shown(was)} and is {shown(now)}")
     return found
+
+
+def is_one_place(one: Any, other: Any) -> bool:
+    """Whether two paths, from here, are those of one folder."""
+    if not (isinstance(one, str) and isinstance(other, str)):
+        return False
+    return os.path.realpath(user_path(one)) == os.path.realpath(user_path(other))
 
 
 def unresolved(config: Mapping[str, Any]) -> set[str]:

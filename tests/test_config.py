@@ -124,6 +124,19 @@ def test_a_key_that_cannot_change_a_result_is_no_part_of_a_runs_identity(
     assert settings.identity(config) == before
 
 
+def test_a_run_from_before_a_key_is_the_same_as_one_where_it_is_null(composed: Compose) -> None:
+    config, before = composed(), composed()
+    for key in settings.LATER_KEYS:
+        group, _, name = key.partition(".")
+        assert before[group].pop(name, "absent") is None
+    assert settings.identity(before) == settings.identity(config)
+    assert settings.differences(before, config) == []
+    for override in ("data.train_limit=100", "data.train_fraction=0.5"):
+        key, _, value = override.partition("=")
+        assert settings.identity(composed(override)) != settings.identity(config)
+        assert settings.differences(before, composed(override)) == [f"{key} was null and is {value}"]
+
+
 @pytest.mark.parametrize("override", ["seed=1", "threads=3", "device=cpu", "optimizer.lr=0.5", "data.split_seed=1"])
 def test_a_key_that_can_change_a_result_is_part_of_a_runs_identity(composed: Compose, override: str) -> None:
     assert settings.identity(composed(override)) != settings.identity(composed())
@@ -144,6 +157,9 @@ data.classes=[cat,a/b]  data.classes=[cat,'']  data.classes=[cat,[moon]]  data.c
 data.augment=1.5  data.augment=-0.1  data.augment=nan  data.augment=true  data.augment=null
 data.batch_size=0  data.batch_size=-1  data.batch_size=1.5  data.batch_size=null  data.batch_size=true
 data.limit_per_class=0  data.limit_per_class=1e3  data.limit_per_class=all
+data.train_limit=0  data.train_limit=1.5  data.train_limit=true  data.train_limit=all
+data.train_fraction=0  data.train_fraction=1.5  data.train_fraction=-0.1  data.train_fraction=nan
+data.train_fraction=true
 data.split_seed=-1  data.split_seed=4294967296  data.split_seed=null
 trainer.epochs=0  trainer.epochs=1.5  trainer.epochs=inf  trainer.epochs=null
 trainer.precision=float16  trainer.precision=null  trainer.label_smoothing=1  trainer.label_smoothing=-0.1

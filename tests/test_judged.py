@@ -67,7 +67,16 @@ def test_settings_that_were_judged_on_other_drawings_are_ranked_and_told_apart_f
 
 
 @pytest.mark.parametrize(
-    "key", ["data.batch_size", "data.augment", "data.balance", "data.root", "optimizer.split_seed"]
+    "key",
+    [
+        "data.batch_size",
+        "data.augment",
+        "data.balance",
+        "data.root",
+        "data.train_limit",
+        "data.train_fraction",
+        "optimizer.split_seed",
+    ],
 )
 def test_what_changes_only_the_training_is_judged(key: str) -> None:
     assert "may be the best of 3 settings" in grid(key, [1, 2, 3]).verdict()

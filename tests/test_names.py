@@ -1,11 +1,17 @@
 """Class files are found in every spelling, and misspelt classes have neighbours."""
 
+import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
 
+from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.class_files import find_class_file
+from quickdraw.data.fetch.official import KINDS
+from quickdraw.data.fetch.plan import find_missing
 from quickdraw.data.names import DEFAULT_CLASSES, download_command, nearest_names
+from quickdraw.errors import DataError
 
 SPELLINGS = [
     "alarm clock.npy",
@@ -23,6 +29,14 @@ SPELLINGS = [
     "sketchrnn_alarm clock.npz",
     "sketchrnn%2Falarm_clock.npz",
     "alarm%20clock.npz",
+    "alarm clock (1).npy",
+    "alarm_clock(12).npy",
+    "full_simplified_alarm clock (2).ndjson",
+    "full_raw_alarm clock.ndjson",
+    "full%2Fraw%2Falarm%20clock.ndjson",
+    "alarm clock.full.npz",
+    "sketchrnn_alarm clock.full.npz",
+    "sketchrnn%2Falarm_clock.full (1).npz",
 ]
 
 
@@ -47,11 +61,49 @@ def test_the_exact_name_wins_then_the_same_capitals(tmp_path: Path) -> None:
         (tmp_path / name).unlink()
 
 
-@pytest.mark.parametrize("name", [".cat.npy.part", "cat.npy.part", "cat.npy.damaged", "cat", "full_raw_cat.ndjson"])
+@pytest.mark.parametrize(
+    "name", [".cat.npy.part", "cat.npy.part", "cat.npy.damaged", "cat", "cat.full.npy", "cat (a).npy"]
+)
 def test_other_files_are_not_taken(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     (tmp_path / "cat.npz").mkdir()
     assert [find_class_file(tmp_path, "cat", ending) for ending in (".npy", ".ndjson", ".npz")] == [None] * 3
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_name_is_found_however_its_accents_are_written(tmp_path: Path, form: str) -> None:
+    (tmp_path / f"{unicodedata.normalize(form, 'Crème Brûlée')}.npy").touch()
+    for wanted in ("NFC", "NFD"):
+        assert find_class_file(tmp_path, unicodedata.normalize(wanted, "crème brûlée"))
+
+
+def test_what_is_simplified_comes_before_what_is_raw_and_the_first_copy_before_others(tmp_path: Path) -> None:
+    expected = ["Cat.ndjson", "full_simplified_Cat (10).ndjson", "full_raw_cat.ndjson"]
+    for name in expected:
+        (tmp_path / name).touch()
+    for name in expected:
+        assert find_class_file(tmp_path, "cat", ".ndjson") == tmp_path / name
+        (tmp_path / name).unlink()
+
+
+def test_raw_strokes_are_not_what_a_download_of_simplified_ones_wants(tmp_path: Path) -> None:
+    (tmp_path / "full_raw_cat.ndjson").write_text("{}")
+    assert find_missing(["cat"], tmp_path, KINDS["simplified"]) == {"cat": ""}
+
+
+@pytest.mark.parametrize("how", ["spelt twice", "link", "second name", "copy"])
+def test_one_file_for_two_classes_is_refused(drawings: Path, tmp_path: Path, how: str) -> None:
+    shutil.copy(drawings / "cat.npy", tmp_path / "alarm clock.npy")
+    classes = ["alarm clock", "alarm_clock" if how == "spelt twice" else "dog"]
+    if how == "link":
+        (tmp_path / "dog.npy").symlink_to("alarm clock.npy")
+    elif how == "second name":
+        (tmp_path / "dog.npy").hardlink_to(tmp_path / "alarm clock.npy")
+    elif how == "copy":
+        shutil.copy(drawings / "cat.npy", tmp_path / "dog.npy")
+    with pytest.raises(DataError, match=r"^data\.classes: expected .* got .*alarm clock.* out$") as error:
+        Bitmaps(tmp_path, classes, cache=tmp_path / "cache")
+    assert classes[1] in str(error.value)
 
 
 def test_no_folder_is_no_file(tmp_path: Path) -> None:

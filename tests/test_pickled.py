@@ -78,8 +78,13 @@ HOSTILE = {
     "a name of a megabyte": b"\x80\x04X\x00\x00\x10\x00" + b"a" * 2**20 + b"\x8c\x01b\x93.",
     "no utf-8": b"\x80\x02X\x02\x00\x00\x00\xff\xff.",
     "an endless name": b"\x80\x02c" + b"a" * 10_000 + b"\nb\n.",
-    "int32": by_protocol(4)(object_array([ARRAYS[0].astype(np.int32)])),
-    "float": by_protocol(2)(object_array([ARRAYS[0].astype(float)])),
+    "int32 beyond int16": by_protocol(4)(object_array([ARRAYS[0].astype(np.int32) + 2**17])),
+    "uint16": by_protocol(4)(object_array([ARRAYS[0].astype(np.uint16)])),
+    "fractions": by_protocol(2)(object_array([ARRAYS[0] + 0.5])),
+    "not a number": by_protocol(2)(object_array([ARRAYS[0] * np.nan])),
+    "infinity": by_protocol(2)(object_array([ARRAYS[0] + np.inf])),
+    "complex": by_protocol(2)(object_array([ARRAYS[0].astype(complex)])),
+    "texts": by_protocol(2)(object_array([ARRAYS[0].astype("U9")])),
     "objects in it": by_protocol(4)(object_array([object_array(ARRAYS[:1])])),
     "two columns": by_protocol(4)(object_array([ARRAYS[0][:, :2].copy()])),
     "one dimension": by_protocol(4)(object_array([ARRAYS[0][0].copy()])),
@@ -114,6 +119,15 @@ def test_another_order_in_memory_is_read_too(
 ) -> None:
     (got,) = read_arrays(pickler(object_array([change(ARRAYS[0])])), 1)
     np.testing.assert_array_equal(got, ARRAYS[0])
+
+
+@pytest.mark.parametrize("pickler", PICKLERS.values(), ids=PICKLERS)
+@pytest.mark.parametrize("kind", ["<i4", ">i4", "<i8", "<f4", ">f8"])
+def test_whole_numbers_of_another_type_are_read_as_int16(pickler: Callable[[np.ndarray], bytes], kind: str) -> None:
+    arrays = read_arrays(pickler(object_array([array.astype(kind) for array in ARRAYS])), len(ARRAYS))
+    for got, expected in zip(arrays, ARRAYS, strict=True):
+        assert got.dtype == np.int16
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_thousands_of_arrays_are_read() -> None:

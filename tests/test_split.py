@@ -1,6 +1,8 @@
 """Which drawing is for training, which for validation, which for the test."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +12,12 @@ from sklearn.model_selection import train_test_split
 
 from quickdraw.data import split as module
 from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.data.dataset import FileDataset
+from quickdraw.data.doodles import draw
 from quickdraw.data.names import DEFAULT_CLASSES
-from quickdraw.data.split import TEST, TRAIN, VAL, split
+from quickdraw.data.split import TEST, TRAIN, VAL, shortened, split
+from quickdraw.data.strokes import Strokes
+from quickdraw.data.synthetic import Synthetic
 from quickdraw.errors import DataError
 
 SIZES = st.lists(st.integers(7, 60), min_size=2, max_size=6)
@@ -95,6 +101,66 @@ def test_a_class_with_too_few_drawings_is_named(same_drawing: bool) -> None:
     with pytest.raises(DataError, match=r"'class 1' has 6, 'class 3' has 3; raise data\.limit_per_class") as error:
         split(rows, names(rows), seed=42)
     assert "class 4" not in str(error.value)
+
+
+LIMITS = st.lists(st.integers(0, 200), min_size=2, max_size=4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes=SIZES, seed=st.integers(0, 2**32 - 1), more=LIMITS)
+def test_a_smaller_limit_takes_some_of_a_larger_one_and_of_each_class_its_share(
+    sizes: list[int], seed: int, more: list[int]
+) -> None:
+    starts = np.cumsum([0, *sizes])
+    train = np.flatnonzero(module.stratified_parts(sizes, seed) == TRAIN).astype(np.uint32)
+    each = np.diff(np.searchsorted(train, starts))
+    larger: set[int] = {*train.tolist()}
+    for limit in sorted((min(len(sizes) + extra, len(train)) for extra in more), reverse=True):
+        cut = shortened(train, starts, seed, limit, None)
+        assert len(cut) == limit
+        assert (np.diff(cut.astype(int)) > 0).all()
+        assert {*cut.tolist()} <= larger
+        taken = np.diff(np.searchsorted(cut, starts))
+        assert (taken >= 1).all()
+        assert (np.abs(taken - each * limit / len(train)) <= len(sizes)).all()
+        larger = {*cut.tolist()}
+
+
+@pytest.mark.parametrize("kind", ["bitmaps", "strokes", "synthetic"])
+def test_train_limit_and_fraction_leave_val_and_test_as_they_are(kind: str, tmp_path: Path, drawings: Path) -> None:
+    root = tmp_path / "data"
+    root.mkdir()
+    for number, name in enumerate(("cat", "moon")):
+        (root / f"{name}.npy").write_bytes((drawings / f"{name}.npy").read_bytes())
+        lines = [json.dumps({"drawing": draw(name, np.random.default_rng([number, row]))}) for row in range(60)]
+        (root / f"{name}.ndjson").write_text("\n".join(lines))
+
+    def opened(**changes: Any) -> FileDataset:
+        known: dict[str, Any] = {"classes": ["cat", "moon"], "cache": tmp_path / "cache", **changes}
+        if kind == "synthetic":
+            return Synthetic(per_class=60, **known)
+        return (Bitmaps if kind == "bitmaps" else Strokes)(root, **known)
+
+    whole = opened()
+    assert len(whole.train.indices) == 84
+    sizes = {
+        (("train_limit", 10),): 10,
+        (("train_limit", 500),): 84,
+        (("train_fraction", 0.25),): 21,
+        (("train_fraction", 1.0),): 84,
+        (("train_limit", 30), ("train_fraction", 0.25)): 21,
+    }
+    for changes, size in sizes.items():
+        data, again = opened(**dict(changes)), opened(**dict(changes))
+        assert data.counts()["train"] == size
+        assert np.isin(data.train.indices, whole.train.indices).all()
+        np.testing.assert_array_equal(data.train.indices, again.train.indices)
+        np.testing.assert_array_equal(data.val.indices, whole.val.indices)
+        np.testing.assert_array_equal(data.test.indices, whole.test.indices)
+    other = opened(train_limit=10, split_seed=7).train.indices
+    assert not np.isin(other, opened(train_limit=10).train.indices).all()
+    with pytest.raises(DataError, match="at least 2 training drawings, one of each class, got 1; raise"):
+        opened(train_limit=1)
 
 
 def test_equal_hashes_do_not_make_different_drawings_one(monkeypatch: pytest.MonkeyPatch) -> None:

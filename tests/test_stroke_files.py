@@ -1,10 +1,12 @@
 """Files of strokes are read in pieces, checked, and complained of by file and place."""
 
+import itertools
 import json
 import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from quickdraw.data.doodles import draw
 from quickdraw.data.rendering import stroke_files
-from quickdraw.data.rendering.rasterise import Drawing
+from quickdraw.data.rendering.rasterise import Drawing, rasterise
 from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn, StrokeFile, strokes_of
 from quickdraw.errors import DataError
 from tests.support.sketchrnn import PICKLERS, header, object_array, offsets_of, python2, write_npz, write_sketchrnn
@@ -204,3 +206,41 @@ def test_offsets_become_strokes_in_the_box_with_their_shape(offsets: list[tuple[
         steps = np.diff(points, axis=0)
         scale = min(1.0, 255 / max(1, np.ptp(np.cumsum(array[:, :2], axis=0, dtype=int), axis=0).max()))
         np.testing.assert_allclose(steps, array[1:, :2] * scale, atol=1e-6)
+
+
+def test_raw_strokes_are_moved_and_scaled_into_the_box(ndjson: Path) -> None:
+    raw = []
+    for drawing in DRAWINGS:
+        time = itertools.count(0, 16)
+        for x, y in drawing:
+            raw.append([[v * 2.5 - 300 for v in x], [v * 2.5 + 40 for v in y], [next(time) for _ in x]])
+        ndjson.write_text(json.dumps({"drawing": raw}) + "\n")
+        (got,) = drawings_of(Simplified(ndjson, None, False))
+        points = np.concatenate([np.array(stroke[:2], dtype=float) for stroke in got], axis=1)
+        wanted = np.concatenate([np.array(stroke, dtype=float) for stroke in drawing], axis=1)
+        wanted = (wanted - wanted.min(axis=1, keepdims=True)) * 255 / np.ptp(wanted, axis=1).max()
+        np.testing.assert_allclose(points, wanted, atol=1e-6)
+        assert rasterise(got).any()
+        raw.clear()
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        [[[1, True], [2, 3], [0, 1]]],
+        [[["1", "2"], [2, 3], [0, 1]]],
+        [[[1, 10**400], [2, 3], [0, 1]]],
+        [[[5, 1], [2, 3], [9, 1]]],  # points
+        [[[], [], []]],
+        [[1, 2, 3]],
+        [[None, None, None]],
+    ],
+)
+def test_raw_strokes_that_are_none_are_left_to_the_check_that_all_pass(ndjson: Path, drawing: Any) -> None:
+    ndjson.write_text(json.dumps({"drawing": drawing}))
+    (got,) = drawings_of(Simplified(ndjson, None, False))
+    if drawing[0][0] == []:
+        assert not rasterise(got).any()
+    else:
+        with pytest.raises(DataError, match="expected"):
+            rasterise(got)

@@ -57,7 +57,7 @@ def taken_out(key: str, arguments: Sequence[str]) -> tuple[str | None, list[str]
     values, others = [], []
     for argument in arguments:
         if argument.startswith(f"{key}="):
-            values.append(argument.removeprefix(f"{key}="))
+            values.append(console.without_quotes(argument.removeprefix(f"{key}=")))
         else:
             others.append(argument)
     named_last = values[-1] if values else "null"

@@ -6,7 +6,6 @@ nothing is rendered, generated or hashed anew for it.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from quickdraw.data.class_files import open_class_file
 from quickdraw.data.drawings import Drawings
 from quickdraw.data.fingerprint import known_files
 from quickdraw.errors import DataError
+from quickdraw.files import user_path
 from quickdraw.run.listing import Run
 
 
@@ -25,7 +25,7 @@ def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:
     run does not tell which they are.
     """
     known = description(run)
-    places = known_files(Path(str(run.settings.get("data.cache", "outputs/.cache"))))
+    places = known_files(user_path(str(run.settings.get("data.cache", "outputs/.cache"))))
     found = [places.get(known["fingerprints"][name]) for name in known["classes"]]
     missing = [name for name, path in zip(known["classes"], found, strict=True) if path is None]
     if missing:

@@ -8,7 +8,16 @@ from quickdraw.errors import RunError
 from quickdraw.run.listing import Run
 from quickdraw.statistics.best import Verdict, compare_with_best
 
-TRAINING_ONLY = ("batch_size", "augment", "balance", "download", "cache", "root")  # `root`: fingerprints tell
+TRAINING_ONLY = (
+    "batch_size",
+    "augment",
+    "balance",
+    "download",
+    "cache",
+    "root",
+    "train_limit",
+    "train_fraction",
+)  # `root`: fingerprints tell
 
 
 def unlike(runs: Sequence[Run]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from quickdraw.data.fetch.official import class_names, read_table
-from quickdraw.data.names import CONSOLE_PREFIXES, download_command, fold
+from quickdraw.data.names import download_command, is_raw, is_spelt
 from quickdraw.data.npy_header import LONGEST_HEADER, NPY_MAGIC, read_header
 from quickdraw.errors import DataError
 
@@ -189,7 +189,8 @@ def find_class_files(
     either = " or ".join(endings)
     if not root.is_dir():
         raise DataError(
-            f"data.root={root}: no such folder; put the classes' {either} files there, or try data=synthetic"
+            f"data.root={root}: no such folder; put the classes' {either} files there, name another: "
+            "data.root=FOLDER, or try data=synthetic"
         )
     found: dict[str, Path] = {}
     missing: list[str] = []
@@ -203,7 +204,21 @@ def find_class_files(
             missing.append(name)
     if missing:
         raise DataError(_missing(root, classes, missing, either, kind))
+    check_apart(found)
     return found
+
+
+def check_apart(paths: Mapping[str, Path]) -> None:
+    """Raise DataError if two classes, spelt differently or linked, share one file."""
+    owners: dict[tuple[int, int], str] = {}
+    for name, path in paths.items():
+        status = path.stat()
+        owner = owners.setdefault((status.st_dev, status.st_ino), name)
+        if owner != name:
+            raise DataError(
+                f"data.classes: expected a file for each class, got {path} for '{owner}' and for '{name}'; "
+                "leave one of them out"
+            )
 
 
 def _missing(root: Path, classes: Sequence[str], missing: Sequence[str], either: str, kind: str) -> str:
@@ -223,11 +238,10 @@ def _missing(root: Path, classes: Sequence[str], missing: Sequence[str], either:
 def find_class_file(root: str | Path, name: str, ending: str = ".npy") -> Path | None:
     """The file in `root` that holds class `name`, whatever its spelling, or None.
 
-    `<name><ending>` wins, then a spelling with the same capitals, then the first one in alphabetical order. Only names
-    are looked at, not contents. Raises DataError when the folder cannot be read.
+    `<name><ending>` wins, then what is not raw, then a spelling with the same capitals, then the shortest name. Nothing
+    but names is looked at. Raises DataError when the folder cannot be read.
     """
     root = Path(root)
-    spellings = {fold(name), fold(CONSOLE_PREFIXES.get(ending, "") + name)}
     found = []
     try:
         exact = root / f"{name}{ending}"
@@ -235,7 +249,7 @@ def find_class_file(root: str | Path, name: str, ending: str = ".npy") -> Path |
             return exact
         for path in root.iterdir():
             stem, its_ending = path.name[: -len(ending)], path.name[-len(ending) :]
-            if its_ending.casefold() == ending and fold(stem) in spellings and path.is_file():
+            if its_ending.casefold() == ending and is_spelt(stem, name, ending) and path.is_file():
                 found.append(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -245,7 +259,8 @@ def find_class_file(root: str | Path, name: str, ending: str = ".npy") -> Path |
         ) from error
     same_capitals = re.sub(r"[\s_-]", "", name)
 
-    def rank(path: Path) -> tuple[bool, str]:
-        return same_capitals not in re.sub(r"[\s_-]", "", unquote(path.name)), path.name
+    def rank(path: Path) -> tuple[bool, bool, int, str]:
+        other_capitals = same_capitals not in re.sub(r"[\s_-]", "", unquote(path.name))
+        return is_raw(path), other_capitals, len(unquote(path.name)), path.name
 
     return min(found, key=rank, default=None)

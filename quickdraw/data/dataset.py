@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from quickdraw.data.batches import Batches
+from quickdraw.data.drawings import Drawings
 from quickdraw.data.fingerprint import fingerprint
-from quickdraw.data.split import cached_split
+from quickdraw.data.split import cached_split, shortened
 from quickdraw.errors import DataError
-from quickdraw.files import remove_leftovers
+from quickdraw.files import remove_leftovers, user_path
 
 SPLITS = ("train", "val", "test")
 ABANDONED_S = 3600  # a temporary file in the cache that is older than this is nobody's any more
@@ -88,18 +89,34 @@ class FileDataset(Dataset):
         balance: bool,
         augment: float,
         cache: str | os.PathLike[str],
+        train_limit: int | None = None,
+        train_fraction: float | None = None,
         own_sizes: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        cache = Path(cache)
+        cache = user_path(cache)
         remove_leftovers(cache, older_than_s=ABANDONED_S)
         self.classes = list(paths)
         self.paths = dict(paths)
         self.fingerprints = {name: fingerprint(path, cache) for name, path in paths.items()}
         digests = list(self.fingerprints.values())
+        check_different(paths, digests)
         (train, val, test), self.copies = cached_split(files, self.classes, split_seed, digests, cache, own_sizes)
+        train = shortened(train, Drawings(files).starts, split_seed, train_limit, train_fraction)
         self.train = Batches(files, train, batch_size, balance, augment)
         self.val = Batches(files, val, batch_size)
         self.test = Batches(files, test, batch_size)
+
+
+def check_different(paths: Mapping[str, Path], digests: Sequence[str]) -> None:
+    """Raise DataError if the files of two classes, by their sha256, hold the very same."""
+    owners: dict[str, str] = {}
+    for name, digest in zip(paths, digests, strict=True):
+        owner = owners.setdefault(digest, name)
+        if owner != name:
+            raise DataError(
+                f"data.classes: expected other drawings for each class, got the same in {paths[owner]} and "
+                f"{paths[name]}; leave '{owner}' or '{name}' out"
+            )
 
 
 def check_dataset(data: Any) -> Dataset:

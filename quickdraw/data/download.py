@@ -13,6 +13,7 @@ from quickdraw.data.fetch.download import download
 from quickdraw.data.fetch.official import BASE_URL
 from quickdraw.data.names import DEFAULT_CLASSES
 from quickdraw.errors import ConfigError
+from quickdraw.files import user_path
 
 __all__ = ["download", "main"]
 
@@ -28,7 +29,7 @@ def arguments() -> console.Parser:
     parser.add_argument("--all", action="store_true", help="all 345 classes (39 GB of bitmaps)")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N drawings of each class")
     parser.add_argument("--kind", default="bitmap", help="bitmap (.npy), simplified (.ndjson) or sketchrnn (.npz)")
-    parser.add_argument("--root", type=Path, default=Path("data"), help="folder of the files (default: data)")
+    parser.add_argument("--root", type=user_path, default=Path("data"), help="folder of the files (default: data)")
     parser.add_argument("--jobs", type=int, default=4, metavar="N", help="files fetched at once (default: 4)")
     parser.add_argument("--base-url", default=BASE_URL, metavar="URL", help=f"default: {BASE_URL}")
     parser.add_argument(

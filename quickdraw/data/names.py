@@ -1,11 +1,13 @@
 """How classes are spelt: the default classes, one spelling for many, the nearest real name, the command that fetches.
 
-The same drawing file goes by many names: `alarm clock.npy`, `alarm_clock.npy`, `alarm%20clock.npy`, and
-`full_numpy_bitmap_alarm clock.npy` when it is fetched by the storage console. `class_files` finds all of them.
+The same drawing file goes by many names: `alarm clock.npy`, `alarm_clock.npy`, `alarm%20clock.npy`, by a browser with
+one already `alarm clock (1).npy`, by the storage console `full_numpy_bitmap_alarm clock.npy`; with more drawings it is
+`alarm clock.full.npz`. `class_files` finds all of them.
 """
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
@@ -23,13 +25,36 @@ DEFAULT_CLASSES = (
     "eye",
 )
 
-# The storage console puts the file's folder before its name, with underscores for slashes.
-CONSOLE_PREFIXES = {".npy": "full_numpy_bitmap_", ".ndjson": "full_simplified_", ".npz": "sketchrnn_"}
+# What the storage console, which puts the folder of a file before its name, makes of the official ones.
+CONSOLE_PREFIXES = {
+    ".npy": ("full numpy bitmap ",),
+    ".ndjson": ("full simplified ", "full raw "),
+    ".npz": ("sketchrnn ",),
+}
+COPY = re.compile(r"(.+?) ?\(\d+\)")  # a browser's name for a second download
 
 
 def fold(name: str) -> str:
     """Spell a class or file name the one way that all its spellings share: `Alarm%20Clock` becomes `alarm clock`."""
-    return re.sub(r"[\s_/-]+", " ", unquote(name)).strip().casefold()
+    composed = unicodedata.normalize("NFC", unquote(name))  # macOS writes an accent apart from its letter
+    return re.sub(r"[\s_/-]+", " ", composed).strip().casefold()
+
+
+def is_spelt(stem: str, name: str, ending: str) -> bool:
+    """Whether a file's name without its ending may be meant for that class."""
+    wanted, found = fold(name), fold(stem)
+    copy = COPY.fullmatch(found)
+    for spelling in [found, copy[1] if copy else found]:
+        plain = spelling.removesuffix(".full") if ending == ".npz" else spelling
+        prefixes = [prefix for prefix in CONSOLE_PREFIXES.get(ending, ()) if plain.startswith(prefix)]
+        if wanted in (spelling, plain, *map(plain.removeprefix, prefixes)):
+            return True
+    return False
+
+
+def is_raw(path: Path) -> bool:
+    """Whether a file is named as the official raw strokes, which nobody has simplified."""
+    return fold(path.name).startswith("full raw ")
 
 
 def nearest_names(name: str, known: Iterable[str], count: int = 3) -> list[str]:

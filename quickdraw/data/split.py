@@ -95,6 +95,32 @@ def split(
     return parts, ~different
 
 
+def shortened(
+    train: np.ndarray, starts: np.ndarray, seed: int, limit: int | None, fraction: float | None
+) -> np.ndarray:
+    """Some of the indices of train, ascending: at most `limit` of them, and at most that `fraction`; None is no limit.
+
+    Of each class its share, and at least one. A smaller limit takes some of what a larger one takes.
+    `starts` are the first index of each class, and the end. Raises DataError for fewer drawings than classes.
+    """
+    count = min(len(train), limit or len(train), round(len(train) * (fraction or 1)))
+    classes = len(starts) - 1
+    if count < classes:
+        raise DataError(
+            f"data.train_limit, data.train_fraction: expected at least {classes} training drawings, one of each class, "
+            f"got {count}; raise them"
+        )
+    if count == len(train):
+        return train
+    # Each class in an order of chance, by the share of it that is taken before; the first of each class come first
+    random = np.random.Generator(np.random.SFC64([seed, 2]))
+    before = np.empty(len(train))
+    bounds = np.searchsorted(train, starts.astype(train.dtype))
+    for start, end in pairwise(bounds):
+        before[start:end] = random.permutation(end - start) / max(1, end - start)
+    return np.sort(train[np.argsort(before, kind="stable")[:count]])
+
+
 def own_parts(own: Sequence[Sequence[int]]) -> np.ndarray:
     """TRAIN, VAL or TEST for each drawing, uint8 [N], where a publisher gave the sizes of each class's lists."""
     if not np.sum(own, axis=0).all():

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from quickdraw.data.class_files import find_class_files, map_class_file
 from quickdraw.data.dataset import FileDataset
@@ -11,6 +10,7 @@ from quickdraw.data.names import DEFAULT_CLASSES
 from quickdraw.data.rendering.rasterise import rasterise, rasterise_all
 from quickdraw.data.rendering.render import rendered
 from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn, StrokeFile
+from quickdraw.files import user_path
 
 __all__ = ["Strokes", "rasterise", "rasterise_all"]
 
@@ -38,12 +38,14 @@ class Strokes(FileDataset):
         balance: bool = False,
         augment: float = 0.0,
         cache: str | os.PathLike[str] = "outputs/.cache",
+        train_limit: int | None = None,
+        train_fraction: float | None = None,
     ) -> None:
-        names = expand_classes(classes)
+        names, root, cache = expand_classes(classes), user_path(root), user_path(cache)
         if own_split:
-            found = find_class_files(Path(root), names, (".npz",), "sketchrnn")
+            found = find_class_files(root, names, (".npz",), "sketchrnn")
         else:
-            found = find_class_files(Path(root), names, (".ndjson", ".npz"), "simplified")
+            found = find_class_files(root, names, (".ndjson", ".npz"), "simplified")
         sources: list[StrokeFile] = []
         own_sizes = []
         for path in found.values():
@@ -55,7 +57,7 @@ class Strokes(FileDataset):
                 sources.append(Simplified(path, limit_per_class, recognized_only))
         # The shares of an own split are rounded up, so together they may be one or two more than the limit.
         limit = None if own_split else limit_per_class
-        paths = dict(zip(names, rendered(sources, limit, Path(cache)), strict=True))
+        paths = dict(zip(names, rendered(sources, limit, cache), strict=True))
         super().__init__(
             paths,
             list(map(map_class_file, paths.values())),
@@ -64,5 +66,7 @@ class Strokes(FileDataset):
             balance=balance,
             augment=augment,
             cache=cache,
+            train_limit=train_limit,
+            train_fraction=train_fraction,
             own_sizes=own_sizes if own_split else None,
         )

@@ -13,6 +13,7 @@ from quickdraw.data.class_files import map_class_file
 from quickdraw.data.dataset import FileDataset
 from quickdraw.data.fingerprint import is_as_written, write_noted
 from quickdraw.data.names import DEFAULT_CLASSES
+from quickdraw.files import user_path
 
 
 class Synthetic(FileDataset):
@@ -34,14 +35,17 @@ class Synthetic(FileDataset):
         balance: bool = False,
         augment: float = 0.0,
         cache: str | os.PathLike[str] = "outputs/.cache",
+        train_limit: int | None = None,
+        train_fraction: float | None = None,
     ) -> None:
-        root = Path(cache) / f"synthetic-{program()}-{seed}-{per_class}"
+        cache = user_path(cache)
+        root = cache / f"synthetic-{program()}-{seed}-{per_class}"
         root.mkdir(parents=True, exist_ok=True)
         if classes == "all":
             classes = list(doodles.DOODLES)
         paths = {name: root / f"{name}.npy" for name in classes}
         for name, path in paths.items():
-            if not is_as_written(path, Path(cache)):
+            if not is_as_written(path, cache):
                 buffer = io.BytesIO()
                 np.save(buffer, doodles.draw_class(name, per_class, seed))
                 write_noted(path, [buffer.getvalue()])
@@ -53,6 +57,8 @@ class Synthetic(FileDataset):
             balance=balance,
             augment=augment,
             cache=cache,
+            train_limit=train_limit,
+            train_fraction=train_fraction,
         )
 
 

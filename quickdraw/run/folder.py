@@ -25,13 +25,14 @@ from quickdraw.errors import (
     as_user_error,
     first_line,
 )
-from quickdraw.files import read_json, remove_leftovers, sync_folder, write_json
-from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, decoded, differences, encoded, unresolved
+from quickdraw.files import read_json, remove_leftovers, sync_folder, user_path, write_json
+from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, PATH_KEYS, decoded, differences, encoded, unresolved
 from quickdraw.user_files import error_in_user_file
 
 log = logging.getLogger(__name__)
 
 PROBE_S = 0.5  # `held` takes the lock for a moment, which must not refuse the one who wants to keep it
+ROOT = "data.root="
 NEW_FOLDERS = 4  # how many folders above a run's may be as new as itself
 
 
@@ -39,7 +40,7 @@ class RunFolder:
     """The folder of one training. Attributes: `path`; `status`, the content of `status.json`."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = user_path(path)
         with contextlib.suppress(ValueError):
             self.path = self.path.relative_to(Path.cwd())  # as the user would type it
         self.status: dict[str, Any] = read_json(self.path / "status.json") or {}
@@ -109,12 +110,25 @@ class RunFolder:
         self.status = {"state": "running", "reason": "", "pid": os.getpid()} | kept | facts
         self.update(config=encoded(config))
 
+    def note_root(self, overrides: Sequence[str]) -> None:
+        """Record where the drawings lie now, by the overrides that were typed: there they are found next time, too."""
+        typed = [text for text in overrides if text.startswith(ROOT)][-1:]
+        saved = [text for text in self.status["overrides"] if text.startswith(ROOT)][-1:]
+        if typed and typed != saved:
+            others = [text for text in self.status["overrides"] if not text.startswith(ROOT)]
+            self.update(overrides=[*others, *typed])
+
     def check_settings(self, config: Mapping[str, Any]) -> None:
-        """Raise RunError, naming each, if the folder holds a run whose settings differ from these."""
+        """Raise RunError, naming each, if the folder holds a run whose settings differ from these.
+
+        Its drawings may have been moved before it is completed: their fingerprints are compared by `Checkpoints`.
+        """
         if not self.begun:
             return
         saved = decoded(self.status["config"])
         left_open = unresolved(saved) | unresolved(config)
+        if not self.result():
+            left_open |= PATH_KEYS
         changed = differences(saved, config, ignored=OUTPUT_KEYS | ENVIRONMENT_KEYS | left_open)
         if not changed:
             return

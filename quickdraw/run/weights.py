@@ -7,7 +7,6 @@ import importlib
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -15,6 +14,7 @@ from torch import nn
 from quickdraw.building import TARGETS
 from quickdraw.data.dataset import Dataset
 from quickdraw.errors import WeightsError
+from quickdraw.files import user_path
 from quickdraw.settings import encoded
 from quickdraw.weights_file import read_weights
 
@@ -42,7 +42,7 @@ def load_network(place: str | os.PathLike[str]) -> tuple[nn.Module, dict[str, An
     `place` is a run's folder or its `.pth`. The json names the class and its arguments: only a class that lies in
     `quickdraw.model` is built, from plain values. Raises WeightsError for anything else.
     """
-    path = Path(place)
+    path = user_path(place)
     if path.is_dir():
         found = sorted(path.glob("weights/*.pth"))
         if len(found) != 1:

@@ -9,6 +9,7 @@ from quickdraw.data.class_files import BYTES_PER_DRAWING, check_whole, count_dra
 from quickdraw.data.fetch.bars import megabytes, say
 from quickdraw.data.fetch.official import Kind, OfficialFile, Table
 from quickdraw.data.fetch.transfer import Transfer
+from quickdraw.data.names import is_raw
 from quickdraw.errors import DataError, DownloadError
 
 
@@ -18,7 +19,7 @@ def find_missing(names: list[str], root: Path, kind: Kind) -> dict[str, str]:
     for name in names:
         path = find_class_file(root, name, kind.ending)
         try:
-            if path is None:
+            if path is None or is_raw(path):
                 missing[name] = ""
             else:
                 check_whole(path, kind.ending, every_byte=False)

@@ -20,6 +20,7 @@ from quickdraw.errors import DataError, first_line
 MOST_DRAWINGS = 1_000_000  # in one list; an official one holds 70,000
 OPCODES_PER_DRAWING = 64  # no drawing takes more than 35; this bounds time and memory, whatever a file says
 WANTED = "expected pickled int16 arrays"
+NUMBERS = ("i1", "i2", "i4", "i8", "u1", "u2", "f2", "f4", "f8")  # officially i2; converted files have others
 DEEPEST_STACK = 100_000  # a list is appended to by 1,000 values at a time
 
 
@@ -57,7 +58,7 @@ class Array:
 
 
 def read_arrays(pickled: bytes, count: int) -> list[np.ndarray]:
-    """The arrays of a pickled object array [count]: int16 [n, 3] each.
+    """The arrays of a pickled object array [count]: int16 [n, 3] each, whatever type their whole numbers have there.
 
     Raises DataError for whatever is something else, at the first opcode that shows it.
     """
@@ -176,7 +177,7 @@ def reduced(function: Any, arguments: Any) -> Any:
     match function, arguments:
         case Name.RECONSTRUCT, (Name.NDARRAY, (0,), "b" | b"b"):
             return Array()
-        case Name.DTYPE, ("i2" | "O8" as code, _, _):
+        case Name.DTYPE, (str() as code, _, _) if code in (*NUMBERS, "O8"):
             return Type(code)
         case Name.ENCODE, (str() as characters, "latin1"):
             return characters.encode("latin-1")
@@ -191,16 +192,25 @@ def build(value: Any, state: Any) -> None:
         case Array(content=None), (
             1,
             (int(), 3) as shape,
-            Type("i2") as kind,
+            Type() as kind,
             bool() as fortran,
             bytes() | str() as data,
-        ):
-            numbers = np.frombuffer(octets(data), np.dtype(kind.order + "i2"))
-            value.content = numbers.reshape(shape, order="F" if fortran else "C").astype(np.int16, copy=False)
+        ) if kind.code in NUMBERS:
+            numbers = np.frombuffer(octets(data), np.dtype(kind.order + kind.code))
+            value.content = as_int16(numbers).reshape(shape, order="F" if fortran else "C")
         case Array(content=None), (1, (int(),), Type("O8"), bool(), list() as values):
             value.content = values
         case _:
             raise ValueError("no int16 [n, 3]")
+
+
+def as_int16(numbers: np.ndarray) -> np.ndarray:
+    """The same numbers as int16; raises ValueError if they are not whole or too large."""
+    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+        raise ValueError("an offset that is no number")
+    if not ((numbers >= -(2**15)) & (numbers < 2**15)).all() or (numbers != np.rint(numbers)).any():
+        raise ValueError("an offset that is no whole number of 16 bits")
+    return numbers.astype(np.int16, copy=False)
 
 
 def octets(data: bytes | str) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 
 from quickdraw.data.npy_header import LONGEST_HEADER, read_header
 from quickdraw.data.rendering.pickled import read_arrays
-from quickdraw.data.rendering.rasterise import Drawing
+from quickdraw.data.rendering.rasterise import PLAIN, Drawing
 from quickdraw.errors import DataError
 
 CHUNK = 2048  # drawings: under half a second of rendering, which is what a kill may cost
@@ -74,8 +74,30 @@ class Lines:
             if self.recognized_only and not isinstance(record.get("recognized"), bool):
                 raise DataError(f'{place}: expected "recognized" to be true or false, got {shown(line)}')
             if not self.recognized_only or record["recognized"]:
-                drawings[place] = record["drawing"]
+                drawings[place] = in_the_box(record["drawing"])
         return drawings
+
+
+def in_the_box(drawing: Any) -> Any:
+    """A raw drawing, with strokes [[x...], [y...], [time...]], moved to 0 and scaled to 255, as simplified ones are.
+
+    Any other is returned as it is, and checked where it is rendered.
+    """
+    try:
+        if not any(len(stroke) == 3 for stroke in drawing):
+            return drawing
+        xs = [x for stroke in drawing for x in stroke[0]]
+        ys = [y for stroke in drawing for y in stroke[1]]
+        if not set(map(type, xs + ys)) <= PLAIN:
+            return drawing
+        left, top = min(xs), min(ys)
+        scale = 255 / (max(max(xs) - left, max(ys) - top) or 1)
+        boxed = []
+        for x, y, *time in drawing:
+            boxed.append([[(value - left) * scale for value in x], [(value - top) * scale for value in y], *time])
+        return boxed
+    except (TypeError, ValueError, LookupError, OverflowError):
+        return drawing
 
 
 class Simplified:
