@@ -1,5 +1,6 @@
 """What is asked before Hydra writes into a run's folder: whether a run with these very settings belongs there."""
 
+import math
 import sys
 from typing import Any
 
@@ -26,5 +27,8 @@ class BeforeRun(Callback):
             sys.exit(console.complain(error))
         result = run.result()
         if result:
-            print(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do", flush=True)
+            print(
+                f"{run.path} is completed: test accuracy {result.get('test_accuracy', math.nan):.4f}; nothing to do",
+                flush=True,
+            )
             sys.exit(0)

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import logging
+import math
 import os
 import re
 import shlex
@@ -157,11 +158,12 @@ def with_resume(arguments: list[str]) -> list[str] | None:
     if {"-m", "--multirun"} & set(arguments):
         raise RunError("resume=FOLDER continues one run: leave -m out, or start the sweep's own command again")
     run = RunFolder(folder)
+    run.check_damage()
     if not run.begun:
         raise RunError(f"resume={run.path}: expected the folder of a run that began; start a new one, without resume=")
     result = run.result()
     if result and not typed:
-        print(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
+        print(f"{run.path} is completed: test accuracy {result.get('test_accuracy', math.nan):.4f}; nothing to do")
         return None
     return [*saved_overrides(run), *typed, f"hydra.run.dir={quoted(str(run.path.absolute()))}"]
 
@@ -174,6 +176,7 @@ def with_rerun(arguments: list[str]) -> list[str]:
     if {"-m", "--multirun"} & set(arguments) or any(argument.startswith("resume=") for argument in arguments):
         raise RunError("rerun=FOLDER repeats one run: leave -m and resume= out")
     run = RunFolder(folder)
+    run.check_damage()
     if not (run.result() and list(run.path.glob("weights/*.pth"))):
         raise RunError(f"rerun={run.path}: expected the folder of a completed run; to finish one, resume={run.path}")
     _, saved = taken_out("rerun", saved_overrides(run))

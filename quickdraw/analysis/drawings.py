@@ -6,7 +6,6 @@ nothing is rendered, generated or hashed anew for it.
 """
 
 import contextlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from quickdraw.analysis.comparison import description
 from quickdraw.data.class_files import open_class_file
 from quickdraw.data.drawings import Drawings
 from quickdraw.errors import DataError
+from quickdraw.files import parse_json, read_bounded
 from quickdraw.run.listing import Run
 
 
@@ -52,7 +52,7 @@ def known_files(cache: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for entry in sorted((cache / "fingerprints").glob("*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            known: dict[str, Any] = json.loads(entry.read_bytes())
+            known: dict[str, Any] = parse_json(read_bounded(entry))
             place, size, changed = known["file"]
             path = Path(bytes.fromhex(place).decode(errors="surrogateescape"))
             status = path.stat()

@@ -26,6 +26,8 @@ from quickdraw.errors import (
     first_line,
 )
 from quickdraw.files import read_json, remove_leftovers, sync_folder, write_json
+from quickdraw.locks import is_held
+from quickdraw.records import Complain, read_record, result_complaint, status_complaint
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, decoded, differences, encoded, unresolved
 from quickdraw.user_files import error_in_user_file
 
@@ -36,13 +38,16 @@ NEW_FOLDERS = 4  # how many folders above a run's may be as new as itself
 
 
 class RunFolder:
-    """The folder of one training. Attributes: `path`; `status`, the content of `status.json`."""
+    """The folder of one training. Attributes: `path`; `status`, the content of `status.json`; `damage`.
+
+    `damage` says why that file makes no sense; its content is not used then, and nothing is written into the folder.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         with contextlib.suppress(ValueError):
             self.path = self.path.relative_to(Path.cwd())  # as the user would type it
-        self.status: dict[str, Any] = read_json(self.path / "status.json") or {}
+        self.status, self.damage = self._read("status.json", status_complaint)
         self.continued = self.begun  # whether another process began this run
         self.ours = False  # whether this process may say how it ended
 
@@ -53,18 +58,29 @@ class RunFolder:
 
     def result(self) -> dict[str, Any] | None:
         """The final result, or None while the run is not completed."""
-        return read_json(self.path / "result.json")
+        result, _ = self.read_result()
+        return result or None
+
+    def read_result(self) -> tuple[dict[str, Any], str]:
+        """The final result, empty while the run is not completed, and why `result.json` makes no sense."""
+        return self._read("result.json", result_complaint)
+
+    def check_damage(self) -> None:
+        """Raise RunError, which says how to go on, if `status.json` or `result.json` makes no sense."""
+        damage = self.damage or self.read_result()[1]
+        if damage:
+            raise RunError(f"{self.path}: damaged: {damage}; restore that file, or move the folder away")
+
+    def _read(self, name: str, complain: Complain) -> tuple[dict[str, Any], str]:
+        """The content of one of the run's files and an empty text, or nothing and why it makes no sense."""
+        try:
+            return read_record(self.path / name, complain) or {}, ""
+        except ValueError as error:
+            return {}, f"{name}: {error}"
 
     def held(self) -> bool:
         """Whether a process is training in this folder right now."""
-        if not (self.path / ".lock").exists():
-            return False
-        lock = FileLock(self.path / ".lock", timeout=0)
-        try:
-            with lock:
-                return False
-        except (Timeout, OSError):
-            return True
+        return is_held(self.path / ".lock")
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
@@ -81,7 +97,8 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written to ({error.strerror}); choose another exp_name") from error
         try:
-            self.status = read_json(self.path / "status.json") or {}
+            self.status, self.damage = self._read("status.json", status_complaint)
+            self.check_damage()
             self.continued, self.ours = self.begun, not self.begun
             if not self.result():  # a completed run's folder is left as it is
                 remove_leftovers(self.path)
@@ -110,10 +127,11 @@ class RunFolder:
         self.update(config=encoded(config))
 
     def check_settings(self, config: Mapping[str, Any]) -> None:
-        """Raise RunError, naming each, if the folder holds a run whose settings differ from these."""
+        """Raise RunError, naming each, if the folder holds a run whose settings differ from these, or a damaged one."""
+        self.check_damage()
         if not self.begun:
             return
-        saved = decoded(self.status["config"])
+        saved = decoded(self.status.get("config", {}))
         left_open = unresolved(saved) | unresolved(config)
         changed = differences(saved, config, ignored=OUTPUT_KEYS | ENVIRONMENT_KEYS | left_open)
         if not changed:
