@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from hydra_plugins.quickdraw_cli import command_line
 from hydra_plugins.quickdraw_cli.resolvers import plain
+from hydra_plugins.quickdraw_cli.saved import config_from
 from quickdraw import settings
 from quickdraw.building import build, check_network, construct
 from quickdraw.run.folder import RunFolder
@@ -44,9 +45,7 @@ def main(cfg: DictConfig) -> float:
     ):
         result = run.result()
         if result:
-            log.info(
-                "%s is completed: test accuracy %.4f; nothing to do", run.path, result.get("test_accuracy", math.nan)
-            )
+            log.info("%s", run.nothing_to_do(result))
         else:
             settings.check(config)
             result = train_and_test(run, config, stop, list(job.overrides.task), sweep)
@@ -69,24 +68,28 @@ def train_and_test(
 
     # From here on status.json says that the run is running, and with which settings.
     settings.check_arguments(config)
-    hardware.resolve_auto(config, one_of_many=sweep is not None)
-    run.begin(config, [*overrides, f"threads={config['threads']}"], machine=hardware.describe())
+    why = hardware.resolve_auto(config, one_of_many=sweep is not None)
+    elsewhere = run.status.get("config_from") or config_from(HydraConfig.get())
+    typed = [*overrides, f"threads={config['threads']}"]
+    run.begin(config, typed, machine=hardware.describe(), config_from=elsewhere)
     if sweep:
         update_summary(sweep)
 
     # What the configuration names: drawings, network, optimizer.
     seeding.seed_everything(config["seed"])
     data = check_dataset(build(config, "data"))
-    log.info("%s; on %s, threads=%d, %s", data, config["device"], config["threads"], config["trainer"]["precision"])
+    threads = f"threads={config['threads']}{f' ({why})' if why else ''}"
+    log.info("%s; on %s, %s, %s", data, config["device"], threads, config["trainer"]["precision"])
     net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
     check_network(net, next(iter(data.val))[0].to(config["device"]), len(data.classes))
     optimizer = build(config, "optimizer", net.parameters())
 
     # Where the run stood, if it is continued.
     environment = hardware.environment(config)
-    checkpoints = Checkpoints(run, {"fingerprints": data.fingerprints, "environment": environment})
+    drawings = {"fingerprints": data.fingerprints, "split": data.split_digest}
+    checkpoints = Checkpoints(run, {**drawings, "environment": environment})
     snapshot = checkpoints.load()
-    provenance.record(run, environment, data.fingerprints)
+    provenance.record(run, environment, drawings)
     tracker = Tracker(run, snapshot)
 
     def on_epoch(record: dict[str, Any]) -> None:

@@ -19,14 +19,20 @@ Where everything is, from the top down; imports run down this list and never up.
 `run.py`, which builds what the configuration names, and in `hydra_plugins/`:
 
     quickdraw_cli       command_line (what is typed, before Hydra sees it), explain (Hydra's errors in one line),
-                        choices (a group's choices), resolvers (the names of folders), before_run (a folder's own
-                        settings are compared before Hydra writes)
+                        options (Hydra's, among the overrides), saved (a run's overrides again), choices (a group's
+                        choices), resolvers (plain values, the names of folders), before_run (a folder's own settings
+                        are compared before Hydra writes)
     quickdraw_launcher  `-m` here: grid_sweeper (all combinations), local_launcher (composes each job, runs all)
     quickdraw_cluster   `-m` on Slurm and Ray
     quickdraw_optuna    the sweeper of a search, and its grammar
+    quickdraw_race      the sweeper of a race
 
     predict.py                      `python -m quickdraw.predict`: what a run's network takes pictures for
     evaluate.py                     `python -m quickdraw.evaluate`: a run's network on other drawings
+
+    race/                           a race: settings shown to be worse get no more seeds
+    race/runner.py                  a race from its first job to its report; a look waits for all, nothing else does
+    race/view.py                    the live line of a race on the terminal, and a line for each setting that falls
 
     search/                         adaptive search: each job chosen by the results so far
     search/runner.py                a search from its first trial to its report; a free slot gets a job
@@ -45,6 +51,7 @@ Where everything is, from the top down; imports run down this list and never up.
     sweep/places.py                 where each job lies: one folder for the same settings, decided once
     sweep/jobs.py                   the interface of whatever runs jobs: submit, next, stop
     sweep/local.py                  that interface on this machine, each job in a process of its own
+    sweep/claims.py                 the cores that sweeps of this machine have taken for their jobs
     sweep/checks.py                 the settings of all jobs, checked before the first starts
     sweep/pool.py                   starts processes for sweep/local.py, and waits for the first to end
     sweep/process.py                runs inside such a process: its log, its GPU, its end with the parent's
@@ -75,6 +82,7 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/figures/settings.py    what each setting did
     analysis/figures/parallel.py    parallel coordinates, of a sweep or a search
     analysis/figures/search.py      the history of a search
+    analysis/figures/race.py        the settings of a race over its looks, and where each fell
     analysis/figures/disagreement.py  where two runs disagree
     analysis/figures/parts.py       what the figures share: sizes, colours, heat maps
     analysis/frames.py              a sweep as pandas frames
@@ -83,6 +91,7 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/confusions.py          what a network confuses: each class's accuracy and most frequent error
     analysis/drawings.py            the drawings that a run was tested on, found again
     analysis/journal.py             the trials of a search, read from its journal without Optuna
+    analysis/race.py                a race: race.json, how it stands by its jobs, the winner's fresh seeds
     analysis/importance.py          how much each searched setting matters: fANOVA
 
     run/                            one run: for each file of its folder a file here
@@ -113,7 +122,9 @@ Where everything is, from the top down; imports run down this list and never up.
     data/                           a file a data set, named by conf/data/; and what all of them use
     data/dataset.py                 what every data set is, and how one is checked before the first step
     data/bitmaps.py                 official bitmaps
-    data/class_files.py             one file a class: found in any spelling, .npy headers read and checked, mapped
+    data/class_files.py             one file a class: found in any spelling, checked, mapped
+    data/npy_header.py              the header of an .npy file, read without evaluating it
+    data/pixel_check.py             whether the pixels of a file are ink on paper, and what to save otherwise
     data/drawings.py                several mapped files seen as one array
     data/strokes.py                 strokes, rendered at the first start
     data/synthetic.py               drawings made by a small program
@@ -121,7 +132,8 @@ Where everything is, from the top down; imports run down this list and never up.
     data/resident.py                the same from a GPU's memory
     data/augment.py                 shifts, turns and scalings of a training batch
     data/split.py                   which drawing is in train, val or test; identical drawings kept together
-    data/fingerprint.py             the sha256 of a data file, computed once
+    data/fingerprint.py             the sha256 of a data file, computed once; the cache's pixels known by it
+    data/cached.py                  files of the cache that hold their own sha256
     data/names.py                   how classes and their files are spelt
     data/doodles/                   the program that draws the synthetic classes
     data/doodles/drawing.py         draws a class: strokes, then bitmaps
@@ -186,9 +198,11 @@ Where everything is, from the top down; imports run down this list and never up.
     statistics/sentences.py         verdicts in words
     files.py                        writes every file: whole or absent
     locks.py                        one holder at a time
+    links.py                        links inside a folder that is written to: refused
     errors.py                       errors that the user can fix, each printed as one line
     console.py                      what every command shares: its parser, errors in one line, exit codes
     signals.py                      Ctrl-C, SIGTERM, SIGUSR2
+    cores.py                        the processors and the memory that this process may use, and what others leave
     hardware.py                     device, threads, precision: what `auto` becomes, and what is recorded
     vision.py                       torchvision imported beside a torch it was not built for
     compiler.py                     keeps torch from importing its compiler

@@ -3,20 +3,27 @@
 import argparse
 import contextlib
 import io
+import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, NoReturn
 
-from quickdraw.errors import ConfigError, Interrupted, QuickdrawError, as_user_error
+from quickdraw.cores import wait_briefly
+from quickdraw.errors import ConfigError, Interrupted, QuickdrawError, as_user_error, printable
 from quickdraw.signals import handled_by
 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are like all others: one line, exit code 1."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The arguments as argparse gives them; raises ConfigError for one that is wrong."""
+        check_ends(sys.argv[1:] if args is None else args)
+        return super().parse_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; see --help")
@@ -37,13 +44,14 @@ def call(
     is printed.
     """
     prepare_streams()
+    wait_briefly()
     try:
         with stopped_by_sigterm():
             main()
             sys.stdout.flush()
     except KeyboardInterrupt as stop:
         if when_stopped:
-            print(when_stopped, file=sys.stderr)
+            note(when_stopped)
         return 128 + (stop.signal_number if isinstance(stop, Interrupted) else signal.SIGINT)
     except BrokenPipeError:  # who reads has seen enough: ... --help | head
         print_to_nobody()
@@ -56,10 +64,27 @@ def call(
     return 0
 
 
+class PrintableFormatter(logging.Formatter):
+    """A log's lines without control characters: `conf/hydra/job_logging` names it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def check_ends(arguments: Iterable[str]) -> None:
+    """Raise ConfigError if an argument ends with the carriage return of a script that was written on Windows."""
+    for argument in arguments:
+        if argument.endswith("\r"):
+            raise ConfigError(
+                f"{argument}: ends with a carriage return, as in a script with Windows line ends; fix the script: "
+                r"sed -i 's/\r$//' SCRIPT"
+            )
+
+
 def say(text: str) -> None:
     """Print text. Where nobody reads any more, it goes nowhere: what runs meanwhile is not stopped by that."""
     try:
-        print(text, flush=True)
+        print(printable(text), flush=True)
     except BrokenPipeError:
         print_to_nobody()
 
@@ -71,8 +96,13 @@ def print_to_nobody() -> None:
 
 def complain(error: Exception) -> int:
     """Print an error on standard error; return the exit code."""
-    print(f"error: {error}", file=sys.stderr)
+    note(f"error: {error}")
     return 1
+
+
+def note(text: str) -> None:
+    """Print text on standard error."""
+    print(printable(text), file=sys.stderr)
 
 
 def prepare_streams() -> None:

@@ -63,10 +63,11 @@ def train(
         state.restore(resume_from)
     rate = LearningRate(optimizer, schedule, epochs * steps)
     saver = Saver(state, rate, checkpoint_every_s, save, stop_signal)
+    bar = Progress(epochs, steps, progress)
 
     while state.epoch < epochs and state.epochs_without_better < patience:
         net.train()
-        with state.timed(), Progress(f"epoch {state.epoch + 1}/{epochs}", steps, state.step, progress) as bar:
+        with state.timed(), bar.epoch(state.epoch, state.step):
             for images, labels in train_batches.epoch(seed, state.epoch, start=state.step):
                 images, labels = images.to(device), labels.to(device)
                 seed_step(seed, state.epoch, state.step)

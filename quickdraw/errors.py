@@ -6,12 +6,15 @@ error in a user's own file, and then names its line (`quickdraw.user_files`).
 """
 
 import errno
+import json
+import unicodedata
 
 ROOM = "make room and continue the run"
 WRITABLE = "make it writable, or choose another place: hydra.run.dir=FOLDER"
 ADVICE = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), ROOM) | dict.fromkeys(
     (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST), WRITABLE
 )
+CONTROLS = ("Cc", "Cf", "Zl", "Zp")  # Unicode's categories: controls, formats (right to left, say), line separators
 
 
 class QuickdrawError(Exception):
@@ -68,6 +71,20 @@ def as_user_error(error: BaseException) -> QuickdrawError | None:
         advice = ADVICE.get(error.errno or 0, "fix that and try again")
         return RunError(f"{error.filename or 'writing'}: {error.strerror}; {advice}")
     return as_user_error(error.__cause__) if error.__cause__ else None
+
+
+def printable(text: str) -> str:
+    """A text in which each control character is an escape, `\\u001b`: it commands no terminal. Lines stay lines.
+
+    Names and reasons may come from anywhere. The escapes are JSON's, so JSON stays what it was.
+    """
+    letters = []
+    for letter in text:
+        if letter != "\n" and unicodedata.category(letter) in CONTROLS:
+            letters.append(json.dumps(letter).strip('"'))
+        else:
+            letters.append(letter)
+    return "".join(letters)
 
 
 def first_line(error: BaseException) -> str:

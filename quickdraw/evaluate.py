@@ -41,7 +41,7 @@ def command(argv: Sequence[str] | None) -> None:
     options = arguments().parse_args(argv)
     scores = evaluate(options.run, read_settings(options.settings))
     if options.json:
-        print(json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False))
+        console.say(json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False))
     else:
         show(scores)
 
@@ -136,7 +136,7 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 def open_drawings(settings: dict[str, Any], classes: Sequence[str]) -> tuple[dict[str, Path], list[np.ndarray]]:
     """Return each class's file and its drawings, uint8 [n, 784] mapped."""
-    from quickdraw.data.class_files import find_class_files, open_class_files
+    from quickdraw.data.class_files import find_class_files, map_class_file, open_class_files
     from quickdraw.data.rendering.render import rendered
     from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn
 
@@ -147,8 +147,8 @@ def open_drawings(settings: dict[str, Any], classes: Sequence[str]) -> tuple[dic
             kind = SketchRnn if path.suffix.casefold() == ".npz" else Simplified
             strokes.append(kind(path, limit, False))
         paths = dict(zip(classes, rendered(strokes, limit, Path(settings["data.cache"])), strict=True))
-    else:
-        paths = find_class_files(root, classes)
+        return paths, list(map(map_class_file, paths.values()))
+    paths = find_class_files(root, classes)
     return paths, [file[:limit] for file in open_class_files(root, paths)]
 
 

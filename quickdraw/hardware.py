@@ -5,36 +5,42 @@ torch costs over a second and is imported where it is used: the parent of a swee
 
 import contextlib
 import ctypes
-import math
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from quickdraw import compiler
+from quickdraw.cores import SINCE_START, free_cores, usable_cores
 from quickdraw.errors import ConfigError
 from quickdraw.settings import differences
 
 IMPORTED = time.monotonic()
 PACKAGES = ("torch", "torchvision", "numpy", "hydra-core", "omegaconf")  # those that can change a result
-CGROUPS = Path("/sys/fs/cgroup")
-CGROUP_OF_PROCESS = Path("/proc/self/cgroup")
 
 
-def resolve_auto(config: dict[str, Any], one_of_many: bool) -> None:
-    """Replace each `auto` in the configuration by what it means here, and set torch up for it."""
+def resolve_auto(config: dict[str, Any], one_of_many: bool) -> str:
+    """Replace each `auto` in the configuration by what it means here, and set torch up for it.
+
+    Returns why there are fewer threads than cores; "" if there are not.
+    """
     import torch
 
     compiler.defer()
     config["device"] = resolve_device(config["device"])
-    config["threads"] = resolve_threads(config["threads"], one_of_many)
+    reason = ""
+    if one_of_many:
+        config["threads"] = job_threads(config["threads"])
+    elif config["threads"] == "auto":
+        free = free_cores(SINCE_START)
+        config["threads"], reason = free.cores, free.reason
     config["trainer"]["precision"] = resolve_precision(config["trainer"]["precision"], config["device"])
     torch.set_num_threads(config["threads"])
     keep_memory()
+    return reason
 
 
 def keep_memory() -> None:
@@ -87,55 +93,9 @@ def resolve_device(device: str) -> str:
     return device
 
 
-def resolve_threads(threads: int | str, one_of_many: bool) -> int:
-    """The number of threads for `auto`: 1 for a job of a sweep, otherwise all cores that this process may use."""
-    if isinstance(threads, int):
-        return threads
-    return 1 if one_of_many else usable_cores()
-
-
-def usable_cores() -> int:
-    """The number of cores that this process may use: taskset, or a container's quota, makes it less than all."""
-    cores = os.cpu_count() or 1
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    return min([cores, *quotas()])
-
-
-def quotas() -> Iterator[int]:
-    """Yield each limit on this process's CPU time as the cores it fills, rounded up; only Linux has them.
-
-    Both versions of control groups are asked, for the process's own group and those above it.
-    """
-    with contextlib.suppress(OSError):
-        for line in CGROUP_OF_PROCESS.read_text().splitlines():
-            _, controllers, group = line.split(":", 2)
-            if controllers == "":
-                root = CGROUPS
-            elif "cpu" in controllers.split(","):
-                root = CGROUPS / "cpu"
-            else:
-                continue
-            for folder in ancestors(root, group):
-                yield from quota(folder)
-
-
-def ancestors(root: Path, group: str) -> Iterator[Path]:
-    """Yield a control group's folder and those above it; inside of a container only the root may be there."""
-    names = [name for name in group.split("/") if name not in ("", "..")]
-    for count in range(len(names), -1, -1):
-        yield root.joinpath(*names[:count])
-
-
-def quota(folder: Path) -> Iterator[int]:
-    """Yield the limit of one control group, if it has one."""
-    with contextlib.suppress(OSError, ValueError):
-        allowed, period = (folder / "cpu.max").read_text().split()  # "200000 100000", or "max 100000"
-        yield math.ceil(int(allowed) / int(period))
-    with contextlib.suppress(OSError, ValueError):
-        allowed, period = (folder / "cpu.cfs_quota_us").read_text(), (folder / "cpu.cfs_period_us").read_text()
-        if int(allowed) > 0:  # -1: none
-            yield math.ceil(int(allowed) / int(period))
+def job_threads(threads: int | str) -> int:
+    """The number of threads of a sweep's job: 1 for `auto`, because as many jobs run at once as there are cores."""
+    return threads if isinstance(threads, int) else 1
 
 
 def resolve_precision(precision: str, device: str) -> str:

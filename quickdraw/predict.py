@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from quickdraw import console
-from quickdraw.errors import DataError
+from quickdraw.errors import DataError, printable
 
 SHOWN = 3
 BAR = 24  # letters
@@ -46,7 +46,7 @@ def command(argv: Sequence[str] | None) -> None:
     pictures = picture_files(options.pictures)
     predictions = predict(options.run, pictures)
     if options.json:
-        print(json.dumps(predictions.answers, indent=2, ensure_ascii=False))
+        console.say(json.dumps(predictions.answers, indent=2, ensure_ascii=False))
     else:
         show(predictions.answers)
     if options.show and predictions.answers:
@@ -119,7 +119,7 @@ def save_sheet(path: Path, predictions: PicturePredictions) -> None:
         lines = [f"{guess['class']}  {100 * guess['probability']:.1f} %" for guess in given["top"]]
         rows.append(Row(Path(given["picture"]), bitmap, lines if given["sure"] else ["not sure", *lines]))
     for written in save_sheets(path, rows):
-        print(f"saved {written}", file=sys.stderr)
+        console.note(f"saved {written}")
 
 
 def show(answers: Sequence[dict[str, Any]]) -> None:
@@ -129,12 +129,12 @@ def show(answers: Sequence[dict[str, Any]]) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     for answer in answers:
-        console.print(Text(answer["picture"] + ("" if answer["sure"] else "  (not sure)"), style="bold"))
+        console.print(Text(printable(answer["picture"]) + ("" if answer["sure"] else "  (not sure)"), style="bold"))
         width = max(len(guess["class"]) for guess in answer["top"])
         for place, guess in enumerate(answer["top"]):
             bar = "█" * round(BAR * guess["probability"])
             line = f"  {guess['class'].ljust(width)}  {100 * guess['probability']:5.1f} %  {bar}".rstrip()
-            console.print(Text(line, style="green" if place == 0 else "bright_black"))
+            console.print(Text(printable(line), style="green" if place == 0 else "bright_black"))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ STATUS = {
     "warnings": TEXTS,
     "started": ANY_TEXT,
     "overrides": TEXTS,
+    "config_from": TEXTS,
     "config": OBJECT,
 }
 RESULT = {

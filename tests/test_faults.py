@@ -75,6 +75,8 @@ def kept(home: Path, origin: Path) -> bool:
 
 # Class files
 
+FETCH = "python -m quickdraw.data.download moon"
+
 
 def no_file(path: Path, good: np.ndarray) -> None:
     path.unlink()
@@ -140,28 +142,30 @@ def a_folder(path: Path, good: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("damage", "words", "remedy"),
     [
-        (no_file, "1 of 2 class files are missing: data/moon.npy"),
-        (a_folder, "1 of 2 class files are missing: data/moon.npy"),
-        (empty, "not an .npy file"),
-        (truncated, "expected 47,168 bytes for 60 drawings, got 47,068 bytes"),
-        (trailing, "expected 47,168 bytes for 60 drawings, got 47,172 bytes"),
-        (floats, "expected uint8 [N, 784], got float32 [60, 784]"),
-        (images, "expected uint8 [N, 784], got uint8 [60, 28, 28]"),
-        (fortran, "expected uint8 [N, 784], got uint8 [60, 784] in Fortran order"),
-        (archive, "not an .npy file"),
-        (page, "not an .npy file"),
-        (objects, "expected uint8 [N, 784], got object [1]"),
-        (code, "not an .npy file"),
-        (no_drawings, "expected drawings, got none"),
+        (no_file, "1 of 2 class files are missing: data/moon.npy", FETCH),
+        (a_folder, "1 of 2 class files are missing: data/moon.npy", FETCH),
+        (empty, "not an .npy file", FETCH),
+        (truncated, "expected 47,168 bytes for 60 drawings, got 47,068 bytes", FETCH),
+        (trailing, "expected 47,168 bytes for 60 drawings, got 47,172 bytes", FETCH),
+        (floats, "expected uint8 [N, 784], got float32 [60, 784]", "save a.round()"),
+        (images, "expected uint8 [N, 784], got uint8 [60, 28, 28]", "save a.reshape(len(a), 784)"),
+        (fortran, "expected uint8 [N, 784], got uint8 [60, 784] in Fortran order", "save np.ascontiguousarray(a)"),
+        (archive, "not an .npy file", FETCH),
+        (page, "not an .npy file", FETCH),
+        (objects, "expected uint8 [N, 784], got object [1]", "make it again"),
+        (code, "not an .npy file", FETCH),
+        (no_drawings, "expected drawings, got none", FETCH),
     ],
 )
-def test_a_bad_class_file(damage: Callable[[Path, np.ndarray], None], words: str, home: Path, origin: Path) -> None:
+def test_a_bad_class_file(
+    damage: Callable[[Path, np.ndarray], None], words: str, remedy: str, home: Path, origin: Path
+) -> None:
     path = home / "data/moon.npy"
     damage(path, np.load(path))
     outcome = resume(home / "run")
-    assert refused(outcome, "moon.npy", words, "fetch", "python -m quickdraw.data.download moon")
+    assert refused(outcome, "moon.npy", words, remedy)
     assert not (home / "made").exists()
     assert kept(home, origin)
     assert json.loads((home / "run/status.json").read_text())["state"] == "failed"

@@ -1,7 +1,5 @@
 """What a run computes on: what `auto` means here, how many cores there are, and which changes are worth a warning."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,67 +33,6 @@ def test_precision_auto_is_bfloat16_where_the_cpu_multiplies_it_faster(
 def test_a_precision_that_is_named_is_used_whatever_the_hardware(precision: str) -> None:
     for device in ("cpu", "cuda", "mps"):
         assert hardware.resolve_precision(precision, device) == precision
-
-
-@pytest.fixture
-def no_quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that stands for the control groups of the system; no group is limited yet."""
-    groups = tmp_path / "cgroup"
-    groups.mkdir()
-    monkeypatch.setattr(hardware, "CGROUPS", groups)
-    monkeypatch.setattr(hardware, "CGROUP_OF_PROCESS", tmp_path / "own")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
-    (tmp_path / "own").write_text("0::/jobs/ours\n")
-    return groups
-
-
-@pytest.fixture
-def on_one_core() -> Iterator[None]:
-    if not hasattr(os, "sched_setaffinity"):
-        pytest.skip("only Linux pins a process to cores")
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    yield
-    os.sched_setaffinity(0, before)
-
-
-def test_a_process_pinned_to_one_core_counts_one(on_one_core: None) -> None:
-    assert hardware.usable_cores() == 1
-    assert hardware.resolve_threads("auto", one_of_many=False) == 1
-
-
-def test_threads_are_all_cores_for_one_run_and_one_for_a_job(no_quota: Path) -> None:
-    assert hardware.resolve_threads("auto", one_of_many=False) == 16
-    assert hardware.resolve_threads("auto", one_of_many=True) == 1
-    assert hardware.resolve_threads(3, one_of_many=True) == 3
-
-
-@pytest.mark.parametrize(
-    ("group", "content", "cores"),
-    [
-        ("jobs/ours", "200000 100000\n", 2),
-        ("jobs", "150000 100000\n", 2),
-        ("", "50000 100000\n", 1),
-        ("jobs/ours", "max 100000\n", 16),
-        ("jobs/others", "100000 100000\n", 16),
-        ("jobs/ours", "6400000 100000\n", 16),
-    ],
-)
-def test_a_containers_quota_counts_for_its_own_group_and_those_above(
-    no_quota: Path, group: str, content: str, cores: int
-) -> None:
-    (no_quota / group).mkdir(parents=True, exist_ok=True)
-    (no_quota / group / "cpu.max").write_text(content)
-    assert hardware.usable_cores() == cores
-
-
-@pytest.mark.parametrize(("allowed", "cores"), [("300000", 3), ("-1", 16)])
-def test_a_quota_of_the_first_version_of_control_groups_counts_too(no_quota: Path, allowed: str, cores: int) -> None:
-    (no_quota.parent / "own").write_text("3:memory:/jobs\n2:cpu,cpuacct:/jobs\n")
-    (no_quota / "cpu" / "jobs").mkdir(parents=True)
-    (no_quota / "cpu/jobs/cpu.cfs_quota_us").write_text(f"{allowed}\n")
-    (no_quota / "cpu/jobs/cpu.cfs_period_us").write_text("100000\n")
-    assert hardware.usable_cores() == cores
 
 
 def environment(monkeypatch: pytest.MonkeyPatch, instruction_set: str, gpu: str, device: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ ROOMS = [
     "run.py",
     "hydra_plugins",
     *COMMANDS,
+    "race",
     "search",
     "sweep",
     "analysis",

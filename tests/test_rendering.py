@@ -189,7 +189,7 @@ def test_what_was_rendered_before_a_kill_is_not_rendered_again(
     for rows, images in zip(files(data), IMAGES.values(), strict=True):
         np.testing.assert_array_equal(rows, images)
     left = {path.suffix for path in (tmp_path / "cache" / "strokes").iterdir()}
-    assert left == {".npy", ""}  # the whole files and the lock
+    assert left == {".npy", ".sha256", ""}  # the whole files, what they are known by, and the lock
 
 
 def test_many_processes_render_the_same_bytes(
@@ -270,3 +270,22 @@ def test_a_run_trains_from_strokes(root: Path, tmp_path: Path) -> None:
     )
     assert outcome.code == 0, outcome.err
     assert "80 drawings of 2 classes: 56 train, 12 val, 12 test" in outcome.out
+
+
+@pytest.mark.parametrize("top", [1.0, 27.0])
+def test_drawings_in_other_units_are_refused_with_the_factor(
+    root: Path, opened: Callable[..., Strokes], top: float
+) -> None:
+    small = []
+    for drawing in DRAWINGS["cat"]:
+        largest = max(max(*x, *y) for x, y in drawing)
+        small.append([[[value * top / largest for value in axis] for axis in stroke] for stroke in drawing])
+    write_ndjson(root / "cat.ndjson", small)
+    words = rf"cat\.ndjson, line 1: expected strokes in 0\.\.255, got none above {top:g} in 40 drawings; multiply .* by"
+    with pytest.raises(DataError, match=words):
+        opened()
+
+
+def test_a_last_drawing_that_is_a_dot_is_one(root: Path, opened: Callable[..., Strokes], calls: list[Path]) -> None:
+    write_ndjson(root / "cat.ndjson", [*DRAWINGS["cat"], [[[7], [7]]]])
+    assert len(opened().train.files[0]) == 41

@@ -139,6 +139,21 @@ def test_arrays_and_floats_are_drawings_too():
 @pytest.mark.parametrize(
     "drawing",
     [
+        [[[206, 128], [128, 206], [50, 128], [127, 50]]],
+        [[[0, 0], [9, 9]], [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]]],
+        [[[10, 90, 0], [80, 20, 16], [30, 40, 5]]],  # x, y and the time, which never goes back
+        [np.array([[10, 90], [80, 20], [30, 40], [5, 5]])],
+    ],
+)
+def test_lists_of_points_are_not_taken_for_lists_of_coordinates(drawing):
+    with pytest.raises(DataError, match=r"looks like a list of points .* turn each stroke: list\(zip\(\*stroke\)\)"):
+        rasterise(drawing)
+    assert rasterise([[list(each) for each in zip(*stroke, strict=True)][:2] for stroke in drawing]).any()
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
         None,
         3,
         "cat",

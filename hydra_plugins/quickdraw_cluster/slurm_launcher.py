@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hydra_plugins.quickdraw_cluster._tasks import INSTALL, SlurmTask, plain_options
 from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
+from quickdraw.console import say
 from quickdraw.errors import ConfigError, RunError
 from quickdraw.sweep.checks import check_threads
 from quickdraw.sweep.pool import ROOT
@@ -42,7 +43,7 @@ class SlurmLauncher(LocalLauncher):
         check_threads(wanted, self.options["cpus_per_task"], "hydra.launcher.cpus_per_task")
         runner = SlurmSweep(self.jobs(), wanted, self.report)
         if self.dry_run:
-            print(runner.preview())
+            say(runner.preview())
             return []
         runner.submit()
         if not self.wait:

@@ -13,6 +13,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from quickdraw.analysis.race import FILE as RACE
+
 
 class GridSweeper(Sweeper):
     """Hydra's basic sweeper, but each job is composed once (80 ms) and a dry run leaves nothing behind.
@@ -45,6 +47,7 @@ class GridSweeper(Sweeper):
             folder = Path(self.config.hydra.sweep.dir)
             folder.mkdir(parents=True, exist_ok=True)
             OmegaConf.save(self.config, folder / "multirun.yaml")
+            (folder / RACE).unlink(missing_ok=True)  # a grid is judged as one; the race's own command writes it again
         returned = self.launcher.launch(combinations, initial_job_idx=0)
         for each in returned:
             _ = each.return_value  # raises what the job raised, where the launcher did not

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.resolvers import plain
 from hydra_plugins.quickdraw_launcher._task import HydraTask
+from quickdraw.console import say
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import Run
@@ -64,7 +65,7 @@ class LocalLauncher(Launcher):
         check_folders(wanted)
         runner = SweepRunner(jobs, wanted, self.report)
         if self.dry_run:
-            print(runner.preview())
+            say(runner.preview())
             return []
         runner.run(self.fail_fast)
         return [self.returned(job, runner.runs[job.folder]) for job in wanted]

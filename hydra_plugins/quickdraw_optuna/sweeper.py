@@ -3,20 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.plugins import Plugins
-from hydra.core.utils import configure_log, setup_globals
-from hydra.plugins.sweeper import Sweeper
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
-from hydra_plugins.quickdraw_launcher.local_launcher import LocalLauncher
+from hydra_plugins.quickdraw_launcher._adaptive import AdaptiveSweeper, as_overrides, check_keys
 from hydra_plugins.quickdraw_optuna.grammar import split
+from quickdraw.console import say
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better, monitors
 from quickdraw.rules import Rule, choice, either, whole
 from quickdraw.search.space import Axis, Params, corners, overrides_of
-from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, encoded, flatten, shown
+from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, encoded, flatten
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.places import check_folders
 from quickdraw.sweep.runner import counted
@@ -41,12 +37,8 @@ RULES: dict[str, Rule] = {
 }
 
 
-class OptunaSweeper(Sweeper):
-    """Searches with Optuna, over the local launcher. The arguments are explained in its yaml file."""
-
-    hydra_context: HydraContext
-    config: DictConfig
-    launcher: LocalLauncher
+class OptunaSweeper(AdaptiveSweeper):
+    """Searches with Optuna. The arguments are explained in its yaml file."""
 
     def __init__(
         self,
@@ -63,35 +55,13 @@ class OptunaSweeper(Sweeper):
         params: Mapping[str, Any] | None,
     ) -> None:
         given = locals()
+        check_keys(given, RULES)
         self.keys = {key: given[key] for key in RULES}
-        complaints = []
-        for key, value in self.keys.items():
-            if not RULES[key].holds(value):
-                complaints.append(f"hydra.sweeper.{key}: expected {RULES[key].words}, got {shown(value)}")
-        if complaints:
-            raise ConfigError("; ".join(complaints))
-        self.params = [f"{key}={value}" for key, value in (params or {}).items()]
-
-    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Take what Hydra gives every sweeper."""
-        self.hydra_context = hydra_context
-        self.config = config
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
-        if type(launcher) is not LocalLauncher:
-            raise ConfigError(
-                f"hydra/sweeper=optuna runs its jobs by hydra/launcher=local only, got {type(launcher).__name__}: "
-                "leave hydra/launcher out"
-            )
-        self.launcher = launcher
+        self.params = as_overrides(params)
 
     def sweep(self, arguments: list[str]) -> None:
         """Search the space that the arguments describe; raises what `SearchRunner.run` does."""
-        setup_globals()
-        configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        fixed, axes = split(parser.parse_overrides([*self.params, *arguments]))
+        fixed, axes = split(self.parsed(arguments))
         try:
             import optuna  # noqa: F401
         except ImportError as error:
@@ -118,7 +88,7 @@ class OptunaSweeper(Sweeper):
         first_trial = self._trial_jobs([*fixed, *overrides_of(corners(axes)[0])], 0, seeds)
         check_folders(first_trial)
         if self.launcher.dry_run and not (jobs.folder / JOURNAL).exists():
-            print(f"{self.keys['n_trials']} trials of {counted(seeds)} in {jobs.folder}: {described(axes)}")
+            say(f"{self.keys['n_trials']} trials of {counted(seeds)} in {jobs.folder}: {described(axes)}")
             return
 
         # Open the study, or begin it.
@@ -140,7 +110,7 @@ class OptunaSweeper(Sweeper):
 
             runner = SearchRunner(jobs, study, metric, self.keys["n_trials"], jobs_of, self.launcher.report)
             if self.launcher.dry_run:
-                print(runner.preview())
+                say(runner.preview())
                 return
             OmegaConf.save(self.config, jobs.folder / "multirun.yaml")
             runner.run(self.launcher.fail_fast)

@@ -1,6 +1,7 @@
 """What `python -m quickdraw.analysis` answers of many runs: tables and sentences, and the same as plain data."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -139,10 +140,19 @@ def show_sweep(name: str, outputs: Path = OUTPUTS) -> Answer:
         "monitor": sweep.metric,
         "ranking": list(map(ranking_dict, ranking_rows(sweep))),
         "verdict": sweep.verdict(),
+        "race": race_dict(sweep),
         "runs": list(map(as_dict, sweep.runs)),
         "report": page and str(page),
     }
     return Answer([*report_parts(sweep), written], data)
+
+
+def race_dict(sweep: Sweep) -> dict[str, Any] | None:
+    """How a race stands as plain data; None of another sweep."""
+    if sweep.decision is None:
+        return None
+    fresh = sweep.confirmation
+    return asdict(sweep.decision) | {"confirmation": fresh and asdict(fresh)}
 
 
 def ranking_dict(row: dict[str, Any]) -> dict[str, Any]:

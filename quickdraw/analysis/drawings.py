@@ -5,18 +5,16 @@ file, or what was rendered from strokes or generated. So a picture is shown only
 nothing is rendered, generated or hashed anew for it.
 """
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from quickdraw.analysis.comparison import description
 from quickdraw.data.class_files import open_class_file
 from quickdraw.data.drawings import Drawings
+from quickdraw.data.fingerprint import known_files
 from quickdraw.errors import DataError
-from quickdraw.files import parse_json, read_bounded
 from quickdraw.run.listing import Run
 
 
@@ -45,20 +43,6 @@ def drawings(run: Run, index: np.ndarray, label: np.ndarray) -> np.ndarray:
     if total != len(drawings) or not np.array_equal(drawings.labels(index), label):
         raise DataError(f"the files hold {len(drawings):,} drawings, and the run saw {total:,}")
     return drawings[index]
-
-
-def known_files(cache: Path) -> dict[str, Path]:
-    """The files that the cache has a sha256 of, by it, as far as they are still as they were."""
-    found: dict[str, Path] = {}
-    for entry in sorted((cache / "fingerprints").glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-            known: dict[str, Any] = parse_json(read_bounded(entry))
-            place, size, changed = known["file"]
-            path = Path(bytes.fromhex(place).decode(errors="surrogateescape"))
-            status = path.stat()
-            if (status.st_size, status.st_mtime_ns) == (size, changed):
-                found[known["sha256"]] = path
-    return found
 
 
 def synthetic(runs: Sequence[Run]) -> bool:

@@ -14,7 +14,8 @@ from quickdraw.analysis.journal import SearchRecord
 from quickdraw.analysis.ranking import SAME
 from quickdraw.analysis.rows import failure_rows, job_rows, ranking_rows
 from quickdraw.analysis.sweep import Sweep
-from quickdraw.run.listing import Run
+from quickdraw.run.listing import Run, place_in
+from quickdraw.statistics.race import Dropped
 
 
 def run_frame(sweep: Sweep) -> pd.DataFrame:
@@ -35,6 +36,12 @@ def ranking_frame(sweep: Sweep) -> pd.DataFrame:
 def failure_frame(sweep: Sweep) -> pd.DataFrame:
     """One row for each run that failed, diverged or was interrupted: what it was, its state, the cause, and its log."""
     return pd.DataFrame(failure_rows(sweep), columns=["run", "state", "cause", "log"])
+
+
+def race_frame(sweep: Sweep) -> pd.DataFrame:
+    """One row for each setting of a race that fell: after how many seeds, why, and by how much behind which."""
+    dropped = sweep.decision.dropped if sweep.decision else ()
+    return pd.DataFrame(map(asdict, dropped), columns=list(Dropped.__dataclass_fields__))
 
 
 def value_frame(sweep: Sweep) -> pd.DataFrame:
@@ -67,7 +74,8 @@ def curve_frame(sweep: Sweep, most: int | None = None) -> pd.DataFrame:
         if "epoch" in frame and "train_s" in frame:
             setting, seed = sweep.setting_names[run.folder], run.settings.get("seed", 0)
             seconds = frame["train_s"].cumsum()
-            frames.append(frame.assign(setting=setting, seed=seed, folder=run.folder.name, seconds=seconds))
+            place = place_in(sweep.folder, run.folder)
+            frames.append(frame.assign(setting=setting, seed=seed, folder=place, seconds=seconds))
     if not frames:
         return pd.DataFrame(columns=["setting", "seed", "folder"])
     return pd.concat(frames, ignore_index=True)

@@ -57,12 +57,16 @@ def judge(settings: Sequence[Setting], metric: str, lower_is_better: bool) -> Ve
     for setting in settings:
         diverged = {seed_of(run): float("nan") for run in setting.runs if run.state == "diverged"}
         scores[setting.name] = diverged | setting.scores
-    bounds = (float("-inf"), float("inf"))
+    return compare_with_best(scores, bounds=bounds_of(metric, lower_is_better))
+
+
+def bounds_of(metric: str, lower_is_better: bool) -> tuple[float, float]:
+    """Between which numbers a score lies, higher is better."""
     if lower_is_better:
-        bounds = (float("-inf"), 0.0)
-    elif metric.endswith("accuracy"):
-        bounds = (0.0, 1.0)
-    return compare_with_best(scores, bounds=bounds)
+        return float("-inf"), 0.0
+    if metric.endswith("accuracy"):
+        return 0.0, 1.0
+    return float("-inf"), float("inf")
 
 
 def seed_of(run: Run) -> int:

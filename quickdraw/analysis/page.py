@@ -4,7 +4,6 @@ import base64
 import html
 import io
 import math
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 from quickdraw.analysis.rows import failure_rows
 from quickdraw.analysis.sweep import Sweep, read_sweep
+from quickdraw.console import note
 from quickdraw.errors import QuickdrawError
 from quickdraw.files import atomic_write
 
@@ -43,7 +43,7 @@ def leave_report(folder: Path) -> Path | None:
         return write_report(folder)
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"warning: no report.html ({reason:.200})", file=sys.stderr)
+        note(f"warning: no report.html ({reason:.200})")
         return None
 
 
@@ -81,8 +81,13 @@ def pictures(sweep: Sweep) -> Iterator[str]:
     yield table(frames.ranking_frame(sweep).reset_index())
     yield paragraph("The validation score ranks. The test accuracy is for the record.", "note")
     yield image(figures.ranking_figure(sweep), "mean and interval of each setting")
+    if sweep.race:
+        yield heading("The race") + image(figures.race_figure(sweep), "the score of each setting from look to look")
+        yield table(frames.race_frame(sweep))
     if sweep.effects:
         yield heading("What mattered") + paragraph(sweep.effects_in_words()) + table(frames.effect_frame(sweep))
+        if sweep.race:
+            yield paragraph("Seen in the seeds before the first look, which all settings have.", "note")
         yield image(figures.effects_figure(sweep), "the score by the values of each setting")
     yield paragraph(sweep.interaction_in_words())
     yield image(figures.interaction_figure(sweep), "the score by the two settings that mattered most")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from quickdraw.analysis import sentences
 from quickdraw.analysis.journal import SearchRecord, read_search
+from quickdraw.analysis.race import Confirmation, Race, by_place, confirmation, confirmed_in_words, place_of, read_race
 from quickdraw.analysis.ranking import SAME, Setting, rank
 from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import Run, read_epochs, read_runs, setting_text, short_names, varied
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from quickdraw.analysis.comparison import Comparison
     from quickdraw.analysis.effects import Effect, Interaction, Value
     from quickdraw.statistics.best import Verdict
+    from quickdraw.statistics.race import Decision
 
 
 class Sweep:
@@ -86,7 +88,10 @@ class Sweep:
     @cached_property
     def setting_names(self) -> dict[Path, str]:
         """The setting of each run, whatever its seed, by folder: `lr=0.001`."""
-        return {run.folder: setting_text(run, self.setting_keys) or SAME for run in self.runs}
+        names = {run.folder: setting_text(run, self.setting_keys) or SAME for run in self.runs}
+        if self.race:
+            names |= {run.folder: setting.name for setting in self.settings for run in setting.runs}
+        return names
 
     @cached_property
     def columns(self) -> "dict[str, Column]":
@@ -100,7 +105,28 @@ class Sweep:
     @cached_property
     def settings(self) -> list[Setting]:
         """The settings by rank, the best first; the runs of one differ only in their seed."""
+        if self.race and self.decision:
+            return self.race.settings(self.decision, by_place(self.folder, self.runs))
         return rank(self.runs, self.setting_keys)
+
+    @cached_property
+    def race(self) -> Race | None:
+        """What raced here; None of another sweep."""
+        return read_race(self.folder)
+
+    @cached_property
+    def decision(self) -> "Decision | None":
+        """How the race stands by these runs; None of another sweep."""
+        if self.race is None:
+            return None
+        return self.race.decision(by_place(self.folder, self.runs))
+
+    @cached_property
+    def confirmation(self) -> Confirmation | None:
+        """How the race's first setting does with fresh seeds; None before that is known."""
+        if self.race is None or self.decision is None:
+            return None
+        return confirmation(self.race, self.decision, by_place(self.folder, self.runs), self.metric)
 
     @cached_property
     def unlike(self) -> list[str]:
@@ -114,13 +140,15 @@ class Sweep:
         """Which settings may be the best, all compared at once; None where there are no two that can be compared."""
         from quickdraw.analysis.judged import judge
 
-        if len(self.settings) < 2 or not self.settings[0].scores or self.unlike:
+        if self.race or len(self.settings) < 2 or not self.settings[0].scores or self.unlike:
             return None
         return judge(self.settings, self.metric, self.lower_is_better)
 
     @property
     def may_be_best(self) -> tuple[str, ...]:
         """The names of the settings that may be the best at 95 %; empty where nothing is known."""
+        if self.decision and not self.unlike:
+            return self.decision.kept if self.decision.rounds else ()
         if self.standing is None or self.standing.outcome not in ("one best", "several", "diverged"):
             return ()
         return self.standing.may_be_best
@@ -128,8 +156,10 @@ class Sweep:
     def verdict(self) -> str:
         """Which settings may be the best, in words, or why that cannot be said; empty without two to compare."""
         from quickdraw.analysis.judged import unlike_in_words
-        from quickdraw.statistics.sentences import verdict_in_words
+        from quickdraw.statistics.sentences import race_in_words, verdict_in_words
 
+        if self.decision and not self.unlike:
+            return f"{race_in_words(self.decision)} {confirmed_in_words(self.confirmation, self.metric)}".strip()
         if self.standing is not None:
             return verdict_in_words(self.standing, self.lower_is_better)
         if len(self.settings) > 1 and self.settings[0].scores:
@@ -153,7 +183,7 @@ class Sweep:
         from quickdraw.analysis.effects import value_means
 
         diverged = np.array([run.state == "diverged" for run in self.runs], dtype=bool)
-        return value_means(self.columns, self.scores, diverged)
+        return value_means(self.columns, np.where(self._balanced, self.scores, np.nan), diverged)
 
     @cached_property
     def _has_result(self) -> "np.ndarray":
@@ -162,8 +192,23 @@ class Sweep:
         return np.array([self.metric in run.result for run in self.runs], dtype=bool)
 
     @cached_property
+    def _balanced(self) -> "np.ndarray":
+        """Which runs have a result, bool [runs]; of a race only those that came before the first look.
+
+        Later ones are of the better settings only, so they would show effects that are none.
+        """
+        import numpy as np
+
+        if not (self.race and self.decision and self.decision.rounds):
+            return self._has_result
+        first_look = range(self.race.first_seed, self.race.first_seed + self.decision.rounds[0].seeds)
+        entered = {place for places in self.race.jobs.values() for seed, place in places.items() if seed in first_look}
+        in_time = [place_of(self.folder, run.folder) in entered for run in self.runs]
+        return self._has_result & np.array(in_time, dtype=bool)
+
+    @cached_property
     def _completed_columns(self) -> "dict[str, Column]":
-        return {name: column.of(self._has_result) for name, column in self.columns.items()}
+        return {name: column.of(self._balanced) for name, column in self.columns.items()}
 
     @cached_property
     def effects(self) -> "list[Effect]":
@@ -175,7 +220,7 @@ class Sweep:
 
         if self.unlike:
             return []
-        return effects(self._completed_columns, self.scores[self._has_result], self.values, self.lower_is_better)
+        return effects(self._completed_columns, self.scores[self._balanced], self.values, self.lower_is_better)
 
     @property
     def top_two(self) -> list[str]:
@@ -186,7 +231,7 @@ class Sweep:
         """What two settings did together, by the names of their columns."""
         from quickdraw.analysis.effects import interaction
 
-        return interaction(self._completed_columns, self.scores[self._has_result], first, second)
+        return interaction(self._completed_columns, self.scores[self._balanced], first, second)
 
     @cached_property
     def top_interaction(self) -> "Interaction | None":

@@ -3,12 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quickdraw.analysis.ranking import SAME
 from quickdraw.analysis.rows import failure_rows, ranking_rows
 from quickdraw.analysis.sweep import Sweep
+from quickdraw.errors import printable
 from quickdraw.run.listing import Run, job_row
+
+if TYPE_CHECKING:
+    from quickdraw.statistics.race import Dropped
 
 JOB_SCORES = ("val_accuracy", "val_loss", "test_accuracy")
 
@@ -52,7 +56,7 @@ def text(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) < 1000 else f"{value:.0f}"
-    return str(value)
+    return printable(str(value)).replace("\n", r"\n")  # a cell is one line
 
 
 def job_table(sweep: Sweep) -> Table:
@@ -65,7 +69,7 @@ def job_table(sweep: Sweep) -> Table:
         header.remove("state")
     rows = []
     for run in sorted(sweep.runs, key=place):
-        row = job_row(run, sweep.keys, JOB_SCORES)
+        row = job_row(run, sweep.folder, sweep.keys, JOB_SCORES)
         if row["seconds"] is not None:
             row["seconds"] = round(row["seconds"])
         rows.append([row[name] for name in header])
@@ -79,6 +83,7 @@ def place(run: Run) -> tuple[Any, ...]:
 
 def ranking_table(sweep: Sweep) -> Table:
     """The settings with mean, standard deviation and 95 % interval of the mean over their seeds."""
+    fallen = {dropped.name: dropped for dropped in sweep.decision.dropped} if sweep.decision else {}
     rows = []
     for row in ranking_rows(sweep):
         interval, notes = "-", []
@@ -86,11 +91,21 @@ def ranking_table(sweep: Sweep) -> Table:
             interval = f"± {row['half_width']:.4f}"
         if row["may_be_best"]:
             notes.append("may be the best")
+        if row["setting"] in fallen:
+            notes.append(fall_text(fallen[row["setting"]]))
         if row["diverged"]:
             notes.append(f"{row['diverged']} diverged")
         numbers = [row["seeds"], row["mean"], row["deviation"], interval, row["test_accuracy"]]
         rows.append([row["rank"], row["setting"] or SAME, *numbers, ", ".join(notes)])
     return Table(["rank", "setting", "seeds", sweep.metric, "deviation", "95 %", "test_accuracy", ""], rows)
+
+
+def fall_text(dropped: "Dropped") -> str:
+    """When a setting of a race fell, and by how much: `out after 3 seeds, by 0.0200 (+0.0050 to +0.0350)`."""
+    text = f"out after {dropped.seeds} seeds"
+    if dropped.why == "diverged":
+        return text
+    return f"{text}, by {dropped.difference:.4f} ({dropped.low:+.4f} to {dropped.high:+.4f})"
 
 
 def failure_table(sweep: Sweep) -> Table | None:
@@ -107,8 +122,13 @@ def failure_table(sweep: Sweep) -> Table | None:
 
 
 def report_parts(sweep: Sweep) -> list[Table | str]:
-    """All that a sweep's end prints: its jobs, the ranking over seeds with its verdict, and every failure."""
-    parts: list[Table | str] = [job_table(sweep)]
+    """All that a sweep's end prints: its jobs, the ranking over seeds with its verdict, and every failure.
+
+    A race has hundreds of jobs, each with a line of its own before: they are left out.
+    """
+    parts: list[Table | str] = []
+    if not sweep.race:
+        parts.append(job_table(sweep))
     if any(len(setting.runs) > 1 for setting in sweep.settings):
         parts.append(ranking_table(sweep))
     parts += filter(None, [sweep.verdict(), failure_table(sweep)])

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from quickdraw import console
 from quickdraw.analysis.tables import Table
+from quickdraw.errors import printable
 
 STATES = {"completed": "green", "running": "cyan", "interrupted": "yellow", "diverged": "red", "failed": "red"}
 
@@ -23,11 +25,11 @@ class Answer:
 def say(answer: Answer, as_json: bool) -> None:
     """Print an answer on standard output."""
     if as_json:
-        print(json.dumps(plain(answer.data), indent=2, ensure_ascii=False, allow_nan=False))
+        console.say(json.dumps(plain(answer.data), indent=2, ensure_ascii=False, allow_nan=False))
     elif sys.stdout.isatty():
         say_in_colours(answer.parts)
     else:
-        print("\n\n".join(map(str, answer.parts)))
+        console.say("\n\n".join(map(str, answer.parts)))
 
 
 def say_in_colours(parts: Sequence[Table | str]) -> None:
@@ -35,17 +37,17 @@ def say_in_colours(parts: Sequence[Table | str]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
+    terminal = Console(highlight=False)
     for part in parts:
         if isinstance(part, Table):
             shown = coloured(part)
-            wanted = console.measure(shown, options=console.options.update(width=10_000)).maximum
-            if wanted > console.width:
+            wanted = terminal.measure(shown, options=terminal.options.update(width=10_000)).maximum
+            if wanted > terminal.width:
                 shown.width = wanted  # the terminal breaks the line, but half a folder's name would be of no use
-            console.print(shown, crop=False)
+            terminal.print(shown, crop=False)
         else:
             style = "bold" if part is parts[-1] else ""
-            console.print(Text(part, style), soft_wrap=True)
+            terminal.print(Text(printable(part), style), soft_wrap=True)
 
 
 def coloured(table: Table) -> Any:
@@ -56,7 +58,7 @@ def coloured(table: Table) -> Any:
 
     shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, numeric in zip(table.header, table.numeric, strict=True):
-        shown.add_column(Text(name), justify="right" if numeric else "left")
+        shown.add_column(Text(printable(name)), justify="right" if numeric else "left")
     for row in table.cells:
         shown.add_row(*(Text(cell, style=STATES.get(cell, "")) for cell in row))
     return shown

@@ -1,8 +1,8 @@
 """The drawings. One file a data set, which `conf/data/` names: `bitmaps`, `strokes`, `synthetic`, all a `dataset`.
 
-class_files   one `.npy` a class: found in any spelling, its header checked, mapped
+class_files   one `.npy` a class: found in any spelling, checked, mapped; by `npy_header` and `pixel_check`
 names         how classes are spelt; official names and the publisher's table are in `fetch.official`
-fingerprint   a file's sha256, kept in the cache
+fingerprint   a file's sha256, kept in the cache; `cached` are the files there that hold their own
 split         which drawing is for train, val, test
 drawings      several files seen as one array; `resident`, the same in a GPU's memory
 batches       one split, served in batches; `augment` moves those of training

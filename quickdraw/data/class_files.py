@@ -1,20 +1,19 @@
 """Class files: found in any spelling, checked by their headers, mapped.
 
-A bitmap file is an `.npy` of uint8 [N, 784]. Its header is text, matched by a pattern: nothing in it is evaluated, so
-whatever it says takes neither memory nor time. A download needs all but the mapping, and no numpy.
+A bitmap file is an `.npy` of uint8 [N, 784]. A download needs all but the mapping, and no numpy.
 """
 
 import os
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from quickdraw.data.fetch.official import class_names
+from quickdraw.data.fetch.official import class_names, read_table
 from quickdraw.data.names import CONSOLE_PREFIXES, download_command, fold
+from quickdraw.data.npy_header import LONGEST_HEADER, NPY_MAGIC, read_header
 from quickdraw.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,77 +22,6 @@ if TYPE_CHECKING:
 PIXELS = 28 * 28
 BYTES_PER_DRAWING = PIXELS
 MOST_NAMED = 10  # missing files, of 345 perhaps
-
-NPY_MAGIC = b"\x93NUMPY"
-LENGTH_BYTES = {b"\1\0": 2, b"\2\0": 4, b"\3\0": 4}  # how long the header's length is, by the format's version
-LONGEST_HEADER = 4096  # numpy writes 80 or 128 bytes
-NUMBER = r"-?(?:0|[1-9]\d{0,17})L?"  # Python 2 wrote 5L
-ENTRY = re.compile(
-    rf"""(?x: [ ]{{0,3}} (?:
-        (?:'descr'|"descr"):         [ ]{{0,3}} (['"])(?P<descr>[^'"\\]{{1,20}})\1 |
-        (?:'fortran_order'|"fortran_order"): [ ]{{0,3}} (?P<fortran_order>True|False) |
-        (?:'shape'|"shape"):         [ ]{{0,3}} \((?P<shape> (?:{NUMBER},[ ]{{0,3}})* (?:{NUMBER})? )\)
-    ) (?:,|(?=[ ]{{0,3}}}})) )""".encode()
-)
-END = re.compile(rb" {0,3}\}[ \n]*")
-DESCRIPTION = re.compile(r"[|<>=]?([biufcO])(\d{0,2})")
-NUMBER_KINDS = {"i": "int", "u": "uint", "f": "float", "c": "complex"}  # followed by their bits
-
-
-@dataclass(frozen=True)
-class Header:
-    """The header of an `.npy` file."""
-
-    length: int  # bytes before the first value
-    dtype: str  # by numpy's name: uint8, object, ...
-    shape: tuple[int, ...]
-    fortran_order: bool
-
-
-def read_header(head: bytes) -> Header | None:
-    """The header in `head`, the beginning of an `.npy` file; None when `head` ends before it does.
-
-    Raises DataError for anything else.
-    """
-    # The magic, the format's version, and the length of the text
-    if not NPY_MAGIC.startswith(head[:6]):
-        raise DataError(f"not an .npy file (it begins with {head[:16]!r})")
-    if len(head) < 8:
-        return None
-    if head[6:8] not in LENGTH_BYTES:
-        raise DataError(f"not an .npy file of a known version (it says {head[6]}.{head[7]})")
-    start = 8 + LENGTH_BYTES[head[6:8]]
-    if len(head) < start:
-        return None
-    length = start + int.from_bytes(head[8:start], "little")
-    if length > LONGEST_HEADER:
-        raise DataError(f"not an .npy file (expected a header of at most {LONGEST_HEADER:,} bytes, got {length:,})")
-    if len(head) < length:
-        return None
-
-    # The text: a literal of a dict with three keys
-    text, place = head[start:length], 1
-    entries: dict[str, str] = {}
-    while entry := ENTRY.match(text, place):
-        key = str(entry.lastgroup)
-        entries[key] = entry[key].decode("latin-1")
-        place = entry.end()
-    whole = text.startswith(b"{") and END.fullmatch(text, place)
-    if not whole or entries.keys() != {"descr", "fortran_order", "shape"}:
-        raise DataError(f"not an .npy file (its header is {text[:60]!r})")
-    shape = tuple(int(number) for number in re.findall(r"-?\d+", entries["shape"]))
-    return Header(length, dtype_name(entries["descr"]), shape, entries["fortran_order"] == "True")
-
-
-def dtype_name(description: str) -> str:
-    """The name that numpy gives to the dtype of a header: `|u1` is uint8."""
-    known = DESCRIPTION.fullmatch(description)
-    if not known:
-        return description
-    kind, size = known.groups()
-    if kind in NUMBER_KINDS:
-        return f"{NUMBER_KINDS[kind]}{8 * int(size or 0)}"
-    return "object" if kind == "O" else "bool"
 
 
 def read_bitmap_header(head: bytes) -> tuple[int, int] | None:
@@ -173,7 +101,7 @@ def check_whole(path: Path, ending: str, *, every_byte: bool) -> None:
             raise DataError("expected lines of JSON, got something else or a part of it")
 
 
-def open_class_file(path: Path) -> "np.ndarray":
+def map_class_file(path: Path) -> "np.ndarray":
     """The drawings of a bitmap file, uint8 [N, 784], mapped read-only. Raises DataError that names the file."""
     import numpy as np  # 0.1 s
 
@@ -187,18 +115,68 @@ def open_class_file(path: Path) -> "np.ndarray":
     return np.asarray(mapped)  # indexes 4 times as fast
 
 
+def open_class_file(path: Path) -> "np.ndarray":
+    """The drawings of a bitmap file as `map_class_file` gives them, once some were seen to be ink on paper.
+
+    Raises DataError that names the file and, where its array can be made into drawings, how.
+    """
+    from quickdraw.data.pixel_check import THE_ARRAY, conversion, pixel_fault  # numpy
+
+    try:
+        rows = map_class_file(path)
+    except DataError as error:
+        made = conversion(path)
+        advice = f"save {made}{THE_ARRAY}" if made else "copy it or make it again"
+        raise DataError(f"{error}; {advice}") from error
+    fault = pixel_fault(rows)
+    if fault:
+        raise DataError(f"{path}: {fault}")
+    return rows
+
+
 def open_class_files(root: Path, paths: Mapping[str, Path]) -> list["np.ndarray"]:
-    """Map each class's file as `open_class_file` does. Raises one DataError that lists all that are bad."""
-    files, bad, complaints = [], [], []
+    """Open each class's file as `open_class_file` does. Raises one DataError that lists all that are bad.
+
+    It advises to fetch a class only where there is one of that name and its file may be a damaged official one: what
+    is somebody's own stays theirs.
+    """
+    from quickdraw.data.pixel_check import fainter
+
+    files: dict[str, np.ndarray] = {}
+    fetchable, complaints = [], []
     for name, path in paths.items():
         try:
-            files.append(open_class_file(path))
+            files[name] = open_class_file(path)
         except DataError as error:
-            bad.append(name)
             complaints.append(str(error))
-    if complaints:
-        raise DataError("; ".join(complaints) + f"\nremove and fetch again: {download_command(bad, root)}")
-    return files
+            if may_be_official(name, path):
+                fetchable.append(name)
+    if not complaints:
+        complaints = [f"{paths[name]}: {fault}" for name, fault in fainter(files).items()]
+    if not complaints:
+        return list(files.values())
+    advice = ""
+    if fetchable:
+        advice = f"\nor fetch again, which keeps the old file as .damaged: {download_command(fetchable, root)}"
+    raise DataError("; ".join(complaints) + advice)
+
+
+def may_be_official(name: str, path: Path) -> bool:
+    """Whether a file that cannot be used may be the official one of that class, damaged: nothing in it denies it."""
+    published = read_table().get(("bitmap", name))
+    if published is None or not path.is_file() or is_whole(path):
+        return False
+    try:
+        with path.open("rb") as file:
+            header = read_header(file.read(LONGEST_HEADER))
+    except OSError:
+        return False
+    except DataError:
+        return True  # a web page, say
+    if header is None:
+        return True  # it ends within its header
+    is_bitmaps = (header.dtype, header.shape[1:], header.fortran_order) == ("uint8", (PIXELS,), False)
+    return is_bitmaps and header.shape[0] * PIXELS <= (published.size or 0)
 
 
 def find_class_files(

@@ -44,6 +44,16 @@ class Dataset:
                 digests[name].update(batches.indices[labels == label].tobytes())
         return {name: digest.hexdigest() for name, digest in digests.items()}
 
+    @cached_property
+    def split_digest(self) -> str:
+        """The sha256 of which drawings are train, val and test: a run is continued only on its own split."""
+        digest = hashlib.sha256()
+        for split in SPLITS:
+            indices = getattr(self, split).indices
+            digest.update(f"{split} {len(indices)} ".encode())
+            digest.update(np.ascontiguousarray(indices, "<u4").data)
+        return digest.hexdigest()
+
     def counts(self) -> dict[str, int]:
         """The number of drawings: `train`, `val`, `test`, `total`, `copies`."""
         sizes = {split: len(getattr(self, split).indices) for split in SPLITS}

@@ -5,9 +5,7 @@ Identical drawings are split as one, so a copy of a training drawing is never in
 changes.
 """
 
-import contextlib
 import hashlib
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -16,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from quickdraw.data import cached
 from quickdraw.data.drawings import Drawings
 from quickdraw.errors import DataError
-from quickdraw.files import atomic_write
 
 TRAIN, VAL, TEST = 0, 1, 2
 LEAST_PER_CLASS = 7  # with fewer different drawings, 30 % of a class cannot be halved
@@ -37,23 +35,17 @@ def cached_split(
     """The indices of train, val and test (uint32 [n] each, ascending) and how many drawings are copies.
 
     That is `split`, kept in the folder `cache`. The key is the content of the files, so it is right wherever they lie.
-    It holds one byte a drawing, mapped: its split, and 4 more if it is a copy.
+    It holds one byte a drawing: its split, and 4 more if it is a copy.
     """
     contents = [[name, len(r), digest] for name, r, digest in zip(classes, rows, fingerprints, strict=True)]
-    key = json.dumps([1, seed, contents, *(own or [])])
-    entry = cache / "splits" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
-    with contextlib.suppress(OSError, ValueError, EOFError):  # an empty file is an EOFError
-        known = np.load(entry, mmap_mode="r", allow_pickle=False)
-        if known.dtype == np.uint8 and known.shape == (sum(map(len, rows)),):
-            return unpacked(known)
-    parts, copy = split(rows, classes, seed, own)
-    codes = parts + 4 * copy.astype(np.uint8)
-    buffer = io.BytesIO()
-    np.save(buffer, codes)
-    with contextlib.suppress(OSError):  # without a cache the next start is slower, no more
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(entry, buffer.getvalue())
-    return unpacked(codes)
+    key = json.dumps([2, seed, contents, *(own or [])])
+    entry = cache / "splits" / hashlib.sha256(key.encode()).hexdigest()[:32]
+    known = cached.read(entry)
+    if known is None:
+        parts, copy = split(rows, classes, seed, own)
+        known = (parts + 4 * copy.astype(np.uint8)).tobytes()
+        cached.keep(entry, known)
+    return unpacked(np.frombuffer(known, np.uint8))
 
 
 def unpacked(codes: np.ndarray) -> tuple[list[np.ndarray], int]:

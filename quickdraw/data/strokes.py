@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from quickdraw.data.class_files import find_class_files, open_class_files
+from quickdraw.data.class_files import find_class_files, map_class_file
 from quickdraw.data.dataset import FileDataset
 from quickdraw.data.fetch.official import expand_classes
 from quickdraw.data.names import DEFAULT_CLASSES
@@ -58,7 +58,7 @@ class Strokes(FileDataset):
         paths = dict(zip(names, rendered(sources, limit, Path(cache)), strict=True))
         super().__init__(
             paths,
-            open_class_files(Path(root), paths),
+            list(map(map_class_file, paths.values())),
             batch_size=batch_size,
             split_seed=split_seed,
             balance=balance,

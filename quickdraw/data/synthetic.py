@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from quickdraw.data import doodles
-from quickdraw.data.bitmaps import Bitmaps
-from quickdraw.data.class_files import is_whole
+from quickdraw.data.class_files import map_class_file
+from quickdraw.data.dataset import FileDataset
+from quickdraw.data.fingerprint import is_as_written, write_noted
 from quickdraw.data.names import DEFAULT_CLASSES
-from quickdraw.files import atomic_write
 
 
-class Synthetic(Bitmaps):
+class Synthetic(FileDataset):
     """`per_class` synthetic drawings of each class, a function of `seed` alone; the rest is as in Bitmaps.
 
     "all" classes are the ten that it can draw.
@@ -39,14 +39,20 @@ class Synthetic(Bitmaps):
         root.mkdir(parents=True, exist_ok=True)
         if classes == "all":
             classes = list(doodles.DOODLES)
-        for name in classes:
-            path = root / f"{name}.npy"
-            if not is_whole(path):
+        paths = {name: root / f"{name}.npy" for name in classes}
+        for name, path in paths.items():
+            if not is_as_written(path, Path(cache)):
                 buffer = io.BytesIO()
                 np.save(buffer, doodles.draw_class(name, per_class, seed))
-                atomic_write(path, buffer.getvalue())
+                write_noted(path, [buffer.getvalue()])
         super().__init__(
-            root, classes, batch_size, limit_per_class, split_seed, balance=balance, augment=augment, cache=cache
+            paths,
+            [map_class_file(path)[:limit_per_class] for path in paths.values()],
+            batch_size=batch_size,
+            split_seed=split_seed,
+            balance=balance,
+            augment=augment,
+            cache=cache,
         )
 
 

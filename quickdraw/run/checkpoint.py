@@ -35,7 +35,8 @@ DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 class Checkpoints:
     """The checkpoints of one run, named by the training steps done: `00000123.safetensors`.
 
-    `facts` go into each of them: `fingerprints` of the data, and `environment` (device, threads, versions, ...).
+    `facts` go into each of them: `fingerprints` of the data, the digest of its `split`,
+    and `environment` (device, threads, versions, ...).
     """
 
     def __init__(self, run: RunFolder, facts: Mapping[str, Any]) -> None:
@@ -90,6 +91,9 @@ class Checkpoints:
                 f"{self.folder}: the drawings of {', '.join(changed)} changed since this run was saved; "
                 "bring the old files back, or train a new run"
             )
+        split = self.facts.get("split")
+        if facts.get("split", split) != split:  # an older checkpoint has none
+            raise RunError(f"{self.folder}: train, val and test hold other drawings than before; train a new run")
         for line in environment_changes(facts["environment"], self.facts["environment"]):
             self.run.warn(f"{line}: the run may end with other bits than it would have")
 

@@ -6,6 +6,7 @@ whatever became of Hydra's own files. `result.json` is written last: where it is
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -64,6 +65,10 @@ class RunFolder:
     def read_result(self) -> tuple[dict[str, Any], str]:
         """The final result, empty while the run is not completed, and why `result.json` makes no sense."""
         return self._read("result.json", result_complaint)
+
+    def nothing_to_do(self, result: Mapping[str, Any]) -> str:
+        """What is said of a run that has this result."""
+        return f"{self.path} is completed: test accuracy {result.get('test_accuracy', math.nan):.4f}; nothing to do"
 
     def check_damage(self) -> None:
         """Raise RunError, which says how to go on, if `status.json` or `result.json` makes no sense."""

@@ -26,8 +26,8 @@ LARGEST_DIFF = 1_000_000  # bytes
 PATIENCE_S = 5  # for git, which takes 10 ms; without an answer the run goes on
 
 
-def record(run: RunFolder, environment: Mapping[str, Any], fingerprints: Mapping[str, str]) -> None:
-    """Add this process to the run's `provenance.json`."""
+def record(run: RunFolder, environment: Mapping[str, Any], drawings: Mapping[str, Any]) -> None:
+    """Add this process to the run's `provenance.json`. `drawings` holds `fingerprints` and `split`, a digest."""
     starts = known_starts(run)
     program, diff = describe_program()
     if diff is not None:
@@ -39,7 +39,7 @@ def record(run: RunFolder, environment: Mapping[str, Any], fingerprints: Mapping
         "program": program,
         "environment": environment,
         "machine": hardware.describe(),
-        "fingerprints": fingerprints,
+        **drawings,
     }
     write_json(run.path / FILE, {"starts": [*starts, entry]})
 

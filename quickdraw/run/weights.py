@@ -31,6 +31,7 @@ def describe_weights(
         "metrics": scores,
         "config": encoded(config),
         "fingerprints": data.fingerprints,
+        "split": data.split_digest,
         "versions": environment["versions"],
     }
 

@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from quickdraw.settings import shown
@@ -111,6 +112,12 @@ class Axis:
         value = min(max(value, self.low), self.high)
         return round(value) if self.whole else self.rounded(value)
 
+    def drawn(self, position: float) -> Any:
+        """The choice, or the value, at a position in [0, 1)."""
+        if self.choices:
+            return self.choices[int(position * len(self.choices))]
+        return self.at(position)
+
 
 Params = dict[str, Any]
 
@@ -145,6 +152,21 @@ def corners(axes: Sequence[Axis]) -> list[Params]:
     for axis in axes:
         params += [{**first, axis.key: value} for value in axis.ends()[1:]]
     return params
+
+
+def drawn(axes: Sequence[Axis], count: int, seed: int) -> list[Params]:
+    """So many different settings of a space, drawn at random; all of them where there are no more.
+
+    Each depends on those before it only: a larger count keeps them and adds others.
+    """
+    found: dict[str, Params] = {}
+    attempt = 0
+    while len(found) < min(count, size(axes)):
+        random = Random(f"{seed} {attempt}")
+        params = {axis.key: axis.drawn(random.random()) for axis in axes}
+        found.setdefault(params_key(params), params)
+        attempt += 1
+    return list(found.values())
 
 
 def params_key(params: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from quickdraw.statistics.best import Margin
 from quickdraw.statistics.dunnett import critical_value
 from quickdraw.statistics.scores import Bools, Floats, Scores, ScoreTable, score_table
 from quickdraw.statistics.spending import as_looks, nominal_levels
@@ -51,7 +52,7 @@ class Decision:
     "one left"; "tolerance": none of the rest is worse than the best by more; "futility": the seeds that are left would
     probably show no more; "max_seeds"; "max_jobs". `best` is known in the first two cases. `needed` are the trainings
     that the next look waits for, `jobs` those that the race has used. `enough_seeds` would probably separate the two
-    best; None if nothing suggests a number.
+    best; None if nothing suggests a number. `margin` is the first one's lead over the second.
     """
 
     kept: tuple[str, ...]
@@ -63,6 +64,7 @@ class Decision:
     jobs: int
     needed: tuple[tuple[str, int], ...] = ()
     enough_seeds: int | None = None
+    margin: Margin | None = None
 
     @property
     def finished(self) -> bool:
@@ -226,11 +228,12 @@ def _decision(state: _State, why: str, level: float = 0.0, needed: Sequence[tupl
     """What is decided."""
     compared = state.compared()
     kept = state.kept(compared)
-    best, enough = None, None
+    best, enough, margin = None, None, None
     if kept and why in ("one left", "tolerance"):
         best = kept[0]
     if best is None and len(kept) > 1 and compared is not None and compared.known and level > 0:
         enough = _enough_seeds(compared, level, state.seeds)
+        margin = _margin(compared, kept, level)
     return Decision(
         kept,
         tuple(state.dropped),
@@ -241,4 +244,12 @@ def _decision(state: _State, why: str, level: float = 0.0, needed: Sequence[tupl
         state.jobs,
         tuple(needed),
         enough,
+        margin,
     )
+
+
+def _margin(compared: Pairs, kept: Sequence[str], level: float) -> Margin:
+    """The lead of the first over the second, with an interval at the level of a look."""
+    second, leader = np.argsort(compared.means, kind="stable")[-2:]
+    ahead, half = float(compared.difference[second, leader]), float(compared.half_widths(int(leader), level)[second])
+    return Margin(kept[0], kept[1], ahead, ahead - half, ahead + half)

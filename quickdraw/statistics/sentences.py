@@ -2,7 +2,7 @@
 
 import math
 
-from quickdraw.statistics.best import Verdict
+from quickdraw.statistics.best import Margin, Verdict
 from quickdraw.statistics.race import Decision, Dropped
 
 MOST_NAMES = 6  # of a longer list the rest is counted
@@ -77,9 +77,12 @@ def race_in_words(decision: Decision) -> str:
     if decision.enough_seeds:
         first, second = decision.kept[:2]
         enough = f"About {decision.enough_seeds} seeds each would probably separate {first} from {second}."
-    return (
-        f"{_listed(decision.kept)} may be the best of {count} settings at 95 % ({spent}). {ENDS[decision.why]} {enough}"
-    )
+    lead = ""
+    if decision.margin:
+        first, second = decision.margin.leader, decision.margin.second
+        lead = f" {first} leads {second} {_by(decision.margin)}."
+    kept = _listed(decision.kept)
+    return f"{kept} may be the best of {count} settings at 95 % ({spent}).{lead} {ENDS[decision.why]} {enough}"
 
 
 def dropped_in_words(dropped: Dropped) -> str:
@@ -89,8 +92,8 @@ def dropped_in_words(dropped: Dropped) -> str:
     return f"{dropped.name} is worse than {dropped.leader}, {_by(dropped)}: out after {dropped.seeds} seeds."
 
 
-def _by(dropped: Dropped) -> str:
-    return f"by {dropped.difference:.4f} (95 %: {dropped.low:+.4f} to {dropped.high:+.4f})"
+def _by(lead: Dropped | Margin) -> str:
+    return f"by {lead.difference:.4f} (95 %: {lead.low:+.4f} to {lead.high:+.4f})"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from quickdraw import settings
 from quickdraw.errors import ConfigError
-from quickdraw.hardware import resolve_threads
+from quickdraw.hardware import job_threads
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.pool import Pool
 from quickdraw.sweep.process import visible_gpus
@@ -69,4 +69,4 @@ def check_threads(jobs: Sequence[Job], cpus: float | None, key: str) -> None:
 
 def most_threads(jobs: Sequence[Job]) -> int:
     """The largest number of threads that one of the jobs computes on."""
-    return max((resolve_threads(job.config["threads"], one_of_many=True) for job in jobs), default=1)
+    return max((job_threads(job.config["threads"]) for job in jobs), default=1)

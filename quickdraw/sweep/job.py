@@ -8,6 +8,7 @@ from typing import Any
 
 from quickdraw import settings
 from quickdraw.errors import RunError
+from quickdraw.links import check_run_folder
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import Run, read_run, write_summary
 
@@ -28,8 +29,13 @@ class Job:
     sweep: Path | None = None
 
     def on_disk(self) -> Run:
-        """The run as it stands on the disk, with the settings of this job; raises RunError if it has others."""
+        """The run as it stands on the disk, with the settings of this job.
+
+        Raises RunError if it has others, or if what is still to be written in its folder would land somewhere else.
+        """
         run = read_run(self.folder)
+        if not run.ended:
+            check_run_folder(self.folder)
         changed = changed_settings(run, self.config)
         if changed:
             raise RunError(

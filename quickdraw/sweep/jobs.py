@@ -4,6 +4,7 @@
 kind runs on any of them.
 """
 
+import contextlib
 import signal
 import time
 from abc import ABC, abstractmethod
@@ -76,6 +77,17 @@ class Jobs(ABC):
     def stop(self, number: int) -> None:
         """Send every job a signal. From now on no job's death is a failure."""
 
+    def wind_up(self) -> None:
+        """Stop every job and wait until it has saved, whatever was wrong; Ctrl-C ends those that still run at once."""
+        try:
+            self.stop(signal.SIGTERM)
+            for _ in list(self.running):
+                with contextlib.suppress(Exception):  # there is an error already, and the others are to save too
+                    self.next()
+        finally:
+            if self.running:
+                self.stop_at_once()
+
     def stop_at_once(self) -> None:
         """Ask the jobs a second time, which stops them at once, and end what is still there after that."""
         self.stop(signal.SIGTERM)
@@ -107,9 +119,9 @@ class ProcessJobs(Jobs):
 
     def submit(self, job: Job) -> None:
         """Start a job; there must be room."""
-        self.running[job.folder] = job
-        self.before[job.folder] = RunFolder(job.folder).status
+        before = RunFolder(job.folder).status
         self.start(job)
+        self.running[job.folder], self.before[job.folder] = job, before
 
     def next(self, timeout_s: float | None = None, judge: Judge = let_go_on) -> Run | None:
         """Wait for a job to end, and return its run, as Jobs says."""

@@ -101,6 +101,10 @@ class Pool:
             if not ready or left_s == 0:
                 return None
 
+    def numbers(self) -> list[int]:
+        """The numbers that the system gave the processes."""
+        return [child.process.pid for child in self.running.values() if child.process.pid]
+
     def stop(self, number: int) -> None:
         """Send every process a signal."""
         for child in self.running.values():
@@ -129,14 +133,20 @@ class Pool:
 
 
 def answered(child: Child, answer: Answer) -> bool:
-    """Answer what a process asks; whether it asked anything, because otherwise it has ended."""
+    """Answer what a process asks; whether it asked anything, because otherwise it has ended.
+
+    It waits for a reply, so it gets one even when there is no answer but an error.
+    """
     try:
         question = child.lifeline.recv_bytes()
     except (EOFError, OSError):
         return False
-    reply = answer(child.process.name, question)
-    with contextlib.suppress(OSError):  # it has ended since
-        child.lifeline.send_bytes(reply)
+    reply = b""
+    try:
+        reply = answer(child.process.name, question)
+    finally:
+        with contextlib.suppress(OSError):  # it has ended since
+            child.lifeline.send_bytes(reply)
     return True
 
 

@@ -11,7 +11,7 @@ from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import report, table
 from quickdraw.console import say
 from quickdraw.errors import Interrupted, RunError
-from quickdraw.run.listing import Run, named, write_summary
+from quickdraw.run.listing import Run, named, place_in, write_summary
 from quickdraw.signals import stop_on_signals
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Jobs
@@ -23,7 +23,7 @@ View = TypeVar("View", bound=LiveView)
 
 
 class Runner(ABC, Generic[View]):
-    """Starts jobs while there is room, takes in those that end, and stops them all after a signal.
+    """Starts jobs while there is room, takes in those that end, and stops them all after a signal or an error.
 
     A subclass says which job is next and what an end means. `todo` are jobs that are known to be wanted.
     """
@@ -71,6 +71,9 @@ class Runner(ABC, Generic[View]):
         except Interrupted as asked:
             self.jobs.stop_at_once()  # what still runs, if this is the second signal
             return asked
+        except BaseException:  # a job that asks would otherwise wait for its answer, and we for its end
+            self.jobs.wind_up()
+            raise
 
     def _start(self, view: View) -> None:
         """Start jobs while there is room; one that has ended by now is only taken in."""
@@ -114,7 +117,9 @@ class SweepRunner(Runner[SweepView]):
     def preview(self) -> str:
         """What there is to do: the jobs, what differs between them, which are finished, and the time left."""
         self._check()
-        rows = [[self.names[run.folder], run.state, run.folder.name] for run in self.runs.values()]
+        rows = [
+            [self.names[run.folder], run.state, place_in(self.jobs.folder, run.folder)] for run in self.runs.values()
+        ]
         seconds = [run.result["total_s"] for run in self.runs.values() if "total_s" in run.result]
         time_left = "unknown, for none is finished"
         if seconds:

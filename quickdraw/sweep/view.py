@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from quickdraw.console import say
+from quickdraw.errors import printable
 from quickdraw.run.listing import Run
 
 
@@ -62,7 +63,7 @@ class LiveView(ABC):
     def _line(self, text: str) -> None:
         if self.live:
             columns = shutil.get_terminal_size().columns
-            print(f"\r\033[K{text[: columns - 1]}", end="", file=sys.stderr, flush=True)
+            print(f"\r\033[K{printable(text)[: columns - 1]}", end="", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Self:
         return self
@@ -92,13 +93,18 @@ class SweepView(LiveView):
         """Say how one job ended."""
         self.failed += run.state in ("failed", "damaged")
         self.done += run.ended
-        said = how_it_ended(run.state, run.reason)
         if run.result:
-            seconds = run.result.get("total_s", 0.0)
-            self.seconds.append(seconds)
-            score, accuracy = run.result[run.monitor], run.result.get("test_accuracy", math.nan)
-            said = f"{run.monitor} {score:.4f}   test_accuracy {accuracy:.4f}   {duration(seconds)}"
-        self.say(f"{self.number(self.done + self.failed)} {self.names[run.folder].ljust(self.width)}   {said}")
+            self.seconds.append(run.result.get("total_s", 0.0))
+        name = self.names[run.folder].ljust(self.width)
+        self.say(f"{self.number(self.done + self.failed)} {name}   {outcome_in_words(run)}")
+
+
+def outcome_in_words(run: Run) -> str:
+    """How a run ended: its scores and seconds, or its state and the reason."""
+    if not run.result:
+        return how_it_ended(run.state, run.reason)
+    score, accuracy = run.result[run.monitor], run.result.get("test_accuracy", math.nan)
+    return f"{run.monitor} {score:.4f}   test_accuracy {accuracy:.4f}   {duration(run.result.get('total_s', 0.0))}"
 
 
 def how_it_ended(state: str, reason: str) -> str:

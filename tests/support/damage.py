@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra_plugins.quickdraw_cli import command_line
+from hydra_plugins.quickdraw_cli import saved
 from quickdraw import console, evaluate
 from quickdraw.analysis import __main__ as analysis
 from quickdraw.analysis import frames, importance, page
@@ -260,8 +260,8 @@ def searched() -> None:
 
 
 def resumed() -> None:
-    command_line.with_resume([f"resume={RUN}"])
-    command_line.with_rerun([f"rerun={RUN}"])
+    saved.with_resume([f"resume={RUN}"])
+    saved.with_rerun([f"rerun={RUN}"])
     run = RunFolder(RUN)
     last_start(run)
     with run.claimed():

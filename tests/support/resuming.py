@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from quickdraw.hardware import usable_cores
+from quickdraw.cores import usable_cores
 from quickdraw.run.folder import RunFolder
 from tests.support import faults
 from tests.support.program import Outcome, Program, call

@@ -6,6 +6,7 @@ Each function takes what it draws and returns a matplotlib figure, None where th
 from quickdraw.analysis.figures.curves import curves_figure, time_figure
 from quickdraw.analysis.figures.disagreement import class_figure, confusion_figure, drawings_figure, drawings_figures
 from quickdraw.analysis.figures.parallel import parallel_figure, trials_figure
+from quickdraw.analysis.figures.race import race_figure
 from quickdraw.analysis.figures.scores import ranking_figure
 from quickdraw.analysis.figures.search import history_figure
 from quickdraw.analysis.figures.settings import effects_figure, interaction_figure
@@ -20,6 +21,7 @@ __all__ = [
     "history_figure",
     "interaction_figure",
     "parallel_figure",
+    "race_figure",
     "ranking_figure",
     "time_figure",
     "trials_figure",

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from quickdraw.data.fetch.transfer import Transfer
+from quickdraw.errors import printable
 
 
 def say(line: str) -> None:
     """Print a line above the bars."""
-    tqdm.write(line)
+    tqdm.write(printable(line))
     sys.stdout.flush()
 
 
@@ -50,7 +51,7 @@ class Bars:
             self.running[transfer.name] = self._bar(transfer.name, initial=transfer.resumed)
         bar = self.running[transfer.name]
         bar.total = transfer.needed
-        bar.set_postfix_str(transfer.problem, refresh=False)
+        bar.set_postfix_str(printable(transfer.problem), refresh=False)
         bar.update(transfer.done - bar.n)
 
     def _announce(self, transfer: Transfer) -> None:
@@ -63,7 +64,7 @@ class Bars:
     def _bar(self, text: str, initial: int = 0) -> tqdm:
         # leave=False: what is finished gets a line, and a bar that stays would be repeated by each of them.
         return tqdm(
-            desc=f"{text:<12}",
+            desc=f"{printable(text):<12}",
             initial=initial,
             total=0,
             unit="B",

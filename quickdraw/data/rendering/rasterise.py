@@ -80,12 +80,18 @@ def _points(drawing: Drawing) -> tuple[Floats, list[int]]:
     try:
         xs, ys = [stroke[0] for stroke in drawing], [stroke[1] for stroke in drawing]
         counts = [len(x) for x in xs]
+        of_points = any(map(_is_of_points, drawing))
         paired = counts == [len(y) for y in ys]
         kinds = set(map(type, itertools.chain.from_iterable(xs))) | set(map(type, itertools.chain.from_iterable(ys)))
         plain = all(issubclass(kind, np.number) for kind in kinds - PLAIN)
         points = np.array([*itertools.chain.from_iterable(xs), *itertools.chain.from_iterable(ys)], np.float64)
     except (TypeError, ValueError, LookupError, OverflowError) as error:
         raise DataError(f"expected a drawing, a list of strokes [[x...], [y...]], got {_shown(drawing)}") from error
+    if of_points:
+        raise DataError(
+            f"expected strokes [[x...], [y...]], got one that looks like a list of points [x, y], {_shown(drawing)}; "
+            "turn each stroke: list(zip(*stroke))"
+        )
     if not paired or not plain or points.ndim != 1:
         raise DataError(f"expected as many x as y in every stroke, and plain numbers, got {_shown(drawing)}")
     if not ((points >= 0) & (points < BOX)).all():  # NaN is neither
@@ -99,6 +105,11 @@ def _points(drawing: Drawing) -> tuple[Floats, list[int]]:
             f"at most {MOST_WAY:,} are rendered; simplify the drawing or leave it out"
         )
     return points, [count for count in counts if count]
+
+
+def _is_of_points(stroke: Sequence[Sequence[float]]) -> bool:
+    """Whether a stroke holds more than x, y and perhaps the time, which ascends."""
+    return len(stroke) > 3 or (len(stroke) == 3 and sorted(stroke[2]) != list(stroke[2]))
 
 
 def _shown(drawing: object) -> str:

@@ -15,16 +15,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
-from quickdraw.data.class_files import is_whole, write_bitmap_header
-from quickdraw.data.fingerprint import fingerprint
+from quickdraw.cores import usable_cores
+from quickdraw.data.class_files import BYTES_PER_DRAWING, write_bitmap_header
+from quickdraw.data.fingerprint import fingerprint, is_as_written, write_noted
 from quickdraw.data.rendering.stroke_files import CHUNK, Chunk, StrokeFile
 from quickdraw.data.rendering.workers import workers
 from quickdraw.errors import DataError
-from quickdraw.files import atomic_write, remove_leftovers
-from quickdraw.hardware import usable_cores
+from quickdraw.files import remove_leftovers
 from quickdraw.locks import take_lock
 
 PROGRAM = ("rasterise.py", "stroke_files.py", "pickled.py")  # they decide how a drawing looks
@@ -39,9 +38,10 @@ def rendered(files: Sequence[StrokeFile], limit: int | None, cache: Path) -> lis
     N is at most `limit`. Raises DataError for what is no drawing or a cache that cannot be used.
     """
     places = [cache / "strokes" / f"{key(file, cache)}.npy" for file in files]
-    if not all(map(is_whole, places)):
+    if not all(is_as_written(place, cache) for place in places):
         with take_turn(cache / "strokes"):  # and look again: another run may have rendered them
-            missing = {place: file for place, file in zip(places, files, strict=True) if not is_whole(place)}
+            sources = dict(zip(places, files, strict=True))
+            missing = {place: file for place, file in sources.items() if not is_as_written(place, cache)}
             if missing:
                 render(list(missing.values()), list(missing), limit)
     return places
@@ -80,7 +80,7 @@ def render(files: Sequence[StrokeFile], places: Sequence[Path], limit: int | Non
             for number, chunk in enumerate(file.chunks()):
                 if limit and sum(counts[index]) >= limit:
                     break
-                yield index, chunk, folder / f"{number:06}.npy"
+                yield index, chunk, folder / f"{number:06}"
             yield index, None, folder
 
     # It is done by as many processes as are worth their start
@@ -124,10 +124,10 @@ def join(source: Path, folder: Path, counts: list[int], place: Path, limit: int 
     def content() -> Iterator[bytes]:
         yield write_bitmap_header(128, rows)
         left = rows
-        for number in range(len(counts)):
-            part = np.load(folder / f"{number:06}.npy", allow_pickle=False)[:left]
-            left -= len(part)
-            yield part.tobytes()
+        for number, count in enumerate(counts):
+            taken = min(count, left)
+            yield (folder / f"{number:06}").read_bytes()[: taken * BYTES_PER_DRAWING]
+            left -= taken
 
-    atomic_write(place, content())
+    write_noted(place, content())
     shutil.rmtree(folder, ignore_errors=True)  # the whole file is there, and counts

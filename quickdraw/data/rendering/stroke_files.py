@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from quickdraw.data.class_files import LONGEST_HEADER, read_header
+from quickdraw.data.npy_header import LONGEST_HEADER, read_header
 from quickdraw.data.rendering.pickled import read_arrays
 from quickdraw.data.rendering.rasterise import Drawing
 from quickdraw.errors import DataError

@@ -2,32 +2,34 @@
 
 import contextlib
 import dataclasses
-import io
 import json
 import os
 import queue
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from quickdraw.data import cached
 from quickdraw.data.class_files import BYTES_PER_DRAWING
-from quickdraw.data.rendering.rasterise import rasterise, rasterise_all
+from quickdraw.data.rendering.rasterise import Drawing, rasterise, rasterise_all
 from quickdraw.data.rendering.stroke_files import Chunk, Lines, Offsets
 from quickdraw.errors import DataError, RunError
 from quickdraw.files import atomic_write
 
 Render = Callable[[Chunk, Path], int]
+MANY = 7  # drawings that are not all dots by chance
 
 
 def render_chunk(chunk: Chunk, path: Path) -> int:
-    """Render n drawings of a chunk to a file uint8 [n, 784], unless it is there, and count them."""
-    with contextlib.suppress(OSError, ValueError, EOFError):
-        return len(np.load(path, mmap_mode="r", allow_pickle=False))
+    """Render n drawings of a chunk to a file of n x 784 bytes in the cache, unless it is there, and count them."""
+    known = cached.read(path)
+    if known is not None:
+        return len(known) // BYTES_PER_DRAWING
     drawings = chunk.read()
     try:
         images = rasterise_all(list(drawings.values()))
@@ -38,10 +40,26 @@ def render_chunk(chunk: Chunk, path: Path) -> int:
             except DataError as error:
                 raise DataError(f"{place}: {error}") from error
         raise
-    buffer = io.BytesIO()
-    np.save(buffer, images.reshape(-1, BYTES_PER_DRAWING))
-    atomic_write(path, buffer.getvalue())
+    check_size(drawings, images)
+    atomic_write(path, cached.sealed(images.tobytes()))
     return len(images)
+
+
+def check_size(drawings: Mapping[str, Drawing], images: np.ndarray) -> None:
+    """Raise DataError if the drawings, uint8 [n, 28, 28] as rendered, are all but dots: their units are other ones."""
+    beyond: np.ndarray = np.any(images, axis=0)
+    beyond[12:16, 12:16] = False  # up to 27 units of 255, as a line is thick
+    if len(drawings) < MANY or beyond.any():
+        return
+    largest = 0.0
+    for drawing in drawings.values():
+        for stroke in drawing:
+            largest = max(largest, *stroke[0], *stroke[1])
+    if largest:
+        raise DataError(
+            f"{next(iter(drawings))}: expected strokes in 0..255, got none above {largest:g} in {len(drawings)} "
+            f"drawings; multiply all coordinates by {255 / largest:g}"
+        )
 
 
 @contextlib.contextmanager
