@@ -7,6 +7,7 @@ python run.py rerun=outputs/runs/<exp_name>/<folder>
 """
 
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,11 @@ def main(cfg: DictConfig) -> float:
     ):
         result = run.result()
         if result:
-            log.info("%s is completed: test accuracy %.4f; nothing to do", run.path, result["test_accuracy"])
+            log.info("%s", run.nothing_to_do(result))
         else:
             settings.check(config)
             result = train_and_test(run, config, stop, list(job.overrides.task), sweep)
-        return float(result[config["trainer"]["monitor"]])
+        return float(result.get(config["trainer"]["monitor"], math.nan))
 
 
 def train_and_test(

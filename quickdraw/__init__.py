@@ -171,6 +171,7 @@ Where everything is, from the top down; imports run down this list and never up.
     Leaves, which import nothing above them:
     settings.py                     a configuration checked as a whole; the nearest key; what makes two runs the same
     rules.py                        what the value of each key must be
+    records.py                      what the files of a run must hold: read, or called damaged with the reason
     building.py                     what a configuration may name, and how it is built
     user_files.py                   files that users add beside ours, and errors raised in them
     metrics.py                      the scores: a metric is added here, and which way it is better

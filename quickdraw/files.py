@@ -6,8 +6,10 @@ the rename itself is flushed too. A reader sees the old file or the new one, als
 
 import contextlib
 import json
+import math
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +17,8 @@ from typing import Any
 
 TEMPORARY = ".tmp"  # the ending of a file that is being written
 DEEPEST = 50  # a file of ours has lists and objects in each other 5 deep
+LARGEST = 16_000_000  # bytes of a file that is read as a whole: hundreds of starts of a run on 345 classes
+LONGEST_NUMBER = 25  # digits
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes | Iterable[bytes]) -> None:
@@ -47,12 +51,54 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where there is none, or one that is nested so deep that it is none of ours."""
+    """The object in a JSON file; None where there is none, or one that cannot be ours."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        value = parse_json(read_bounded(path))
+    except (OSError, ValueError):
         return None
-    return value if isinstance(value, dict) and not is_too_deep(value) else None
+    return value if isinstance(value, dict) else None
+
+
+def read_bounded(path: Path, most: float = LARGEST) -> bytes:
+    """The bytes of a file; raises OSError as `open` does, ValueError for what is no file, or has more than `most`."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+        raise ValueError("expected a file, got a folder or a device")
+    if status.st_size > most:
+        raise ValueError(f"expected at most {most:,} bytes, got {status.st_size:,}")
+    return path.read_bytes()
+
+
+def parse_json(text: bytes | str, finite: bool = True) -> Any:
+    """The value in JSON; raises ValueError for what cannot be ours: nested too deep, a number that is none or too long.
+
+    Without `finite`, NaN and infinity pass, which other programs write.
+    """
+    try:
+        if finite:
+            value = json.loads(text, parse_int=short_int, parse_float=finite_float, parse_constant=finite_float)
+        else:
+            value = json.loads(text, parse_int=short_int)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    if is_too_deep(value):
+        raise ValueError("nested too deep")
+    return value
+
+
+def short_int(digits: str) -> int:
+    """A whole number that a float can hold, too."""
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits")
+    return int(digits)
+
+
+def finite_float(digits: str) -> float:
+    """A number that is finite."""
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(f"{digits:.20} is not a finite number")
+    return value
 
 
 def is_too_deep(value: Any) -> bool:

@@ -1,5 +1,6 @@
 """One holder at a time: a lock file, which the kernel gives back however its process ends."""
 
+import contextlib
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,7 +11,7 @@ from filelock import FileLock, Timeout
 
 POLL_S = 0.05  # between two tries
 
-__all__ = ["Timeout", "take_lock"]
+__all__ = ["Timeout", "is_held", "take_lock"]
 
 
 def take_lock(
@@ -28,3 +29,24 @@ def take_lock(
     except Timeout:
         on_wait()
     return lock.acquire(timeout=min(timeout_s, 1e9), poll_interval=POLL_S)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file `path`; asked without writing, where the system can."""
+    if not path.is_file():
+        return False
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        lock = FileLock(path, timeout=0)
+        try:
+            with lock:
+                return False
+        except (Timeout, OSError):
+            return True
+    with contextlib.suppress(PermissionError), path.open("rb") as file:  # nobody but its holder could tell
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

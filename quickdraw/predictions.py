@@ -5,14 +5,27 @@ of the numbers are a run's scores: `quickdraw.metrics`.
 """
 
 import io
+import re
 import zipfile
+import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from quickdraw.errors import RunError
-from quickdraw.files import atomic_write
+from quickdraw.files import atomic_write, read_bounded
+
+LARGEST_FILE = 1_000_000_000  # bytes; a test split of all 50 million drawings takes about 100 MB
+MOST_UNPACKED, MOST_RATIO = 64_000_000, 20  # bytes in all, and for each byte of the file
+MOST_CLASSES = 10_000
+ROUNDING = 1e-3
+HEADER = re.compile(  # as numpy writes it, of an array with one dimension
+    rb"\x93NUMPY\x01\x00..\{'descr': '(?P<dtype>[<|][iuf][1248])', 'fortran_order': False, "
+    rb"'shape': \((?P<length>\d{1,12}),\), \} *\n",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -82,16 +95,58 @@ class Predictions:
         atomic_write(path, buffer.getvalue())
 
 
-def read_predictions(path: Path) -> Predictions:
-    """Read what `Predictions.write` wrote; raises RunError when it is missing or damaged."""
+def read_predictions(path: Path, classes: int = MOST_CLASSES) -> Predictions:
+    """Read what `Predictions.write` wrote, of that many classes at most; raises RunError for a damaged file."""
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in Predictions.__dataclass_fields__}
+        with zipfile.ZipFile(io.BytesIO(read_bounded(path, LARGEST_FILE))) as archive:
+            check_size(archive, path.stat().st_size)
+            columns = {name: read_column(archive, f"{name}.npy") for name in Predictions.__dataclass_fields__}
     except OSError as error:
         raise RunError(f"{path}: cannot be read ({error.strerror}); a completed run leaves it") from error
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise RunError(f"{path}: expected a run's predictions, got something else ({error})") from error
-    for name, array in arrays.items():
-        if array.dtype.kind == "u":
-            arrays[name] = array.astype(np.int64)
-    return Predictions(**arrays)
+    complaint = column_complaint(columns, classes)
+    if complaint:
+        raise RunError(f"{path}: expected a run's predictions, got {complaint}")
+    return Predictions(**columns)
+
+
+def check_size(archive: zipfile.ZipFile, packed: int) -> None:
+    """Raise ValueError for an archive of so many bytes that unpacks to far more, or is packed in another way."""
+    members = archive.infolist()
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+        raise ValueError("packed in another way")
+    size = sum(member.file_size for member in members)
+    if size > MOST_UNPACKED + MOST_RATIO * packed:
+        raise ValueError(f"{packed:,} bytes that unpack to {size:,}")
+
+
+def read_column(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """One array [N] of the archive, whole numbers as int64; raises ValueError for anything else."""
+    data = archive.read(name)
+    header = HEADER.match(data)
+    if not header:
+        raise ValueError(f"{name} is no array of numbers [N]")
+    dtype = np.dtype(header["dtype"].decode())
+    values = np.frombuffer(data, dtype, offset=header.end())
+    if len(values) != int(header["length"]):
+        raise ValueError(f"{name} holds {len(values):,} values and says {int(header['length']):,}")
+    return values.astype(np.int64 if dtype.kind in "iu" else np.float32)
+
+
+def column_complaint(columns: Mapping[str, np.ndarray], classes: int) -> str:
+    """What makes no sense in the predictions of so many classes, in words; an empty text for nothing."""
+    drawings = len(columns["label"])
+    if not drawings or any(len(column) != drawings for column in columns.values()):
+        return "columns of different lengths, or of none"
+    for name in ("label", "predicted", "rank"):
+        column = columns[name]
+        if column.dtype != np.int64 or column.min() < 0 or column.max() >= classes:
+            return f"a {name} that is none of {classes} classes"
+    if columns["index"].dtype != np.int64 or columns["index"].min() < 0:
+        return "an index below 0"
+    if not ((columns["confidence"] >= 0) & (columns["confidence"] <= 1 + ROUNDING)).all():
+        return "a confidence outside [0, 1]"
+    if np.isnan(columns["loss"]).any():
+        return "a loss that is no number"
+    return ""

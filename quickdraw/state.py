@@ -171,6 +171,8 @@ class State:
         tensors = snapshot.tensors
         position = dict(snapshot.values["position"])
         position.pop("best_score", None)  # of checkpoints that an earlier version wrote: the history says it too
+        if position["step"] > self.steps:
+            raise WeightsError(f"checkpoint: expected at most {self.steps} steps in an epoch, got {position['step']}")
         self.position = Position(**position)
         self.net.load_state_dict({name: tensors[f"net/{name}"] for name in self.best})
         for name, tensor in self.best.items():

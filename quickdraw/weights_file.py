@@ -6,8 +6,9 @@ builds tensors and plain containers and runs nothing.
 
 import hashlib
 import io
-import json
+import math
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from quickdraw.errors import WeightsError
-from quickdraw.files import atomic_write, make_folder, write_json
+from quickdraw.files import atomic_write, make_folder, read_bounded, write_json
+from quickdraw.records import read_description
 
 INPUT = {"shape": ["B", 1, 28, 28], "dtype": "float32", "range": [0, 1], "meaning": "0 paper, 1 ink"}
 OUTPUT = {"shape": ["B", "C"], "dtype": "float32", "meaning": "logits, in the order of classes"}
@@ -38,23 +40,35 @@ def read_weights(path: str | os.PathLike[str], model: str | None = None) -> tupl
     a file is missing or damaged, or when they do not belong together or to that class.
     """
     path = Path(path)
-    try:
-        description = json.loads(path.with_suffix(".json").read_bytes())
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{error.filename}: cannot be read ({error.strerror}); a run leaves both files") from error
-    except ValueError as error:
-        raise WeightsError(f"{path.with_suffix('.json')}: expected JSON, got something else ({error})") from error
-    if not isinstance(description, dict) or not {"classes", "model", "sha256"} <= description.keys():
+    description = read_description(path.with_suffix(".json"))
+    if not {"model", "sha256"} <= description.keys():
         raise WeightsError(f"{path.with_suffix('.json')}: expected the description of a network's weights")
+    try:
+        data = read_bounded(path, most=math.inf)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}); a run leaves both files") from error
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from error
     if model and description["model"] != model:
         raise WeightsError(f"{path}: expected the weights of {model}, got those of {description['model']}")
     if hashlib.sha256(data).hexdigest() != description["sha256"]:
         raise WeightsError(
             f"{path}: does not match the sha256 in {path.with_suffix('.json').name}: damaged or replaced"
         )
+    check_stored(path, data)
     try:
         state_dict = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on bytes that are no weights
         raise WeightsError(f"{path}: expected weights written by torch.save, got something else") from error
     return state_dict, description
+
+
+def check_stored(path: Path, data: bytes) -> None:
+    """Raise WeightsError unless these are the bytes of an archive that holds no more than it has: none compressed."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            is_stored = sum(member.file_size for member in archive.infolist()) <= len(data)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise WeightsError(f"{path}: expected weights written by torch.save, got something else") from error
+    if not is_stored:
+        raise WeightsError(f"{path}: expected weights written by torch.save, got an archive that unpacks to more")

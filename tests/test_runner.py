@@ -1,7 +1,6 @@
 """A sweep and a search use nothing but the interface Jobs: they run on one that a test wrote in twenty lines."""
 
 import csv
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,39 +8,17 @@ import pytest
 
 from quickdraw.errors import RunError
 from quickdraw.run.folder import RunFolder
-from quickdraw.run.listing import Run
 from quickdraw.search.pruning import make_pruner
 from quickdraw.search.runner import SearchRunner
 from quickdraw.search.sampling import Proposer
 from quickdraw.search.space import Axis, Params
 from quickdraw.search.study import Study
 from quickdraw.sweep.job import Job
-from quickdraw.sweep.jobs import Jobs, Judge, let_go_on
 from quickdraw.sweep.runner import SweepRunner
+from tests.support.jobs_here import JobsHere
 
 EPOCHS = 4
 CONFIG = {"seed": 0, "trainer": {"epochs": EPOCHS, "monitor": "val_accuracy"}}
-
-
-class JobsHere(Jobs):
-    """Jobs that train in this very process, one after the other, when somebody waits for them."""
-
-    def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
-        return 1
-
-    def has_room(self) -> bool:
-        return not self.running
-
-    def submit(self, job: Job) -> None:
-        self.running[job.folder] = job
-
-    def next(self, timeout_s: float | None = None, judge: Judge = let_go_on) -> Run | None:
-        _, job = self.running.popitem()
-        job.task(partial(judge, job) if job.judged else lambda: "")  # type: ignore[call-arg]
-        return job.on_disk()
-
-    def stop(self, number: int) -> None:
-        self.stopping = True
 
 
 def train(folder: Path, score: float, judge: partial[str]) -> None:
@@ -72,7 +49,6 @@ def job(folder: Path, score: float) -> Job:
 def test_sweep_runs_what_is_missing_on_any_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     train(tmp_path / "score-0.5", 0.5, partial(str))
     jobs = JobsHere(tmp_path, 1)
-    jobs.check = lambda jobs: None  # type: ignore[method-assign]  # these settings are nobody's
     runner = SweepRunner(jobs, [job(tmp_path, score) for score in (0.25, 0.5, -1)], draw=False)
     with pytest.raises(RunError, match=r"^1 of 3 jobs failed; the same command runs them again, and only them$"):
         runner.run(fail_fast=False)

@@ -29,7 +29,7 @@ class BeforeRun(Callback):
             sys.exit(console.complain(error))
         result = run.result()
         if result:
-            console.say(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
+            console.say(run.nothing_to_do(result))
             sys.exit(0)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:

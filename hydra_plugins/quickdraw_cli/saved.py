@@ -29,11 +29,12 @@ def with_resume(arguments: list[str]) -> list[str] | None:
     if {"-m", "--multirun"} & set(arguments):
         raise RunError("resume=FOLDER continues one run: leave -m out, or start the sweep's own command again")
     run = RunFolder(folder)
+    run.check_damage()
     if not run.begun:
         raise RunError(f"resume={run.path}: expected the folder of a run that began; start a new one, without resume=")
     result = run.result()
     if result and not typed:
-        console.say(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
+        console.say(run.nothing_to_do(result))
         return None
     return [*own_overrides(run), *typed, f"hydra.run.dir={quoted(str(run.path.absolute()))}"]
 
@@ -46,6 +47,7 @@ def with_rerun(arguments: list[str]) -> list[str]:
     if {"-m", "--multirun"} & set(arguments) or any(argument.startswith("resume=") for argument in arguments):
         raise RunError("rerun=FOLDER repeats one run: leave -m and resume= out")
     run = RunFolder(folder)
+    run.check_damage()
     if not (run.result() and list(run.path.glob("weights/*.pth"))):
         raise RunError(f"rerun={run.path}: expected the folder of a completed run; to finish one, resume={run.path}")
     _, saved = taken_out("rerun", own_overrides(run))

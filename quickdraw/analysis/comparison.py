@@ -1,6 +1,5 @@
 """Two runs on the same test drawings: which one is right more often, and whether that may be chance."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +8,9 @@ import numpy as np
 
 from quickdraw.analysis.columns import is_number
 from quickdraw.analysis.sentences import SURE, p_text
-from quickdraw.errors import RunError
+from quickdraw.errors import RunError, WeightsError
 from quickdraw.predictions import Predictions, read_predictions
+from quickdraw.records import read_description
 from quickdraw.run.listing import Run, named, varied
 from quickdraw.statistics.paired import mcnemar, paired_proportions_interval
 
@@ -130,8 +130,9 @@ def compare(a: Run, b: Run) -> Comparison:
     for run in (a, b):
         if not run.result:
             raise RunError(f"{run.folder}: expected a completed run, got one that is {state_text(run)}")
-    ours, theirs = read_predictions(a.folder / "predictions.npz"), read_predictions(b.folder / "predictions.npz")
     known, other = description(a), description(b)
+    ours = read_predictions(a.folder / "predictions.npz", len(known["classes"]))
+    theirs = read_predictions(b.folder / "predictions.npz", len(other["classes"]))
     difference = described_difference(known, other)
     same = np.array_equal(ours.index, theirs.index) and np.array_equal(ours.label, theirs.label)
     if not difference and not same:
@@ -164,18 +165,11 @@ def description(run: Run) -> dict[str, Any]:
     """
     path = next(iter(sorted((run.folder / "weights").glob("*_net.json"))), run.folder / "weights" / "*_net.json")
     try:
-        known = json.loads(path.read_bytes())
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}); it names the run's test drawings") from error
-    except ValueError as error:
-        raise RunError(f"{path}: expected JSON, got something else ({error})") from error
-    if not (
-        isinstance(known, dict)
-        and isinstance(known.get("classes"), list)
-        and isinstance(known.get("fingerprints"), Mapping)
-        and set(known["classes"]) == known["fingerprints"].keys()
-    ):
-        raise RunError(f"{path}: expected the description of a network's weights, with classes and fingerprints")
+        known = read_description(path)
+    except WeightsError as error:
+        raise RunError(str(error)) from error
+    if "fingerprints" not in known:
+        raise RunError(f"{path}: expected the description of a network's weights, with fingerprints")
     return known
 
 

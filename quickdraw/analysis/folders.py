@@ -1,6 +1,7 @@
 """Finding runs and sweeps: by their folders, by only a folder's name, or the newest."""
 
 import glob
+import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def find_run(name: str, outputs: Path = OUTPUTS) -> Run:
 
     Raises RunError when there is none, or more than one.
     """
-    if (Path(name) / "status.json").is_file():
+    if os.path.lexists(Path(name, "status.json")):
         return read_run(Path(name))
 
     # One that begins like this, or has exactly this name.
@@ -77,4 +78,4 @@ def find_sweep(name: Path | str | None = None, outputs: Path = OUTPUTS) -> Sweep
 
 def last_active(sweep: Path) -> float:
     """When a job of the sweep was last active."""
-    return max((place / "status.json").stat().st_mtime for place in run_folders(sweep))
+    return max((place / "status.json").lstat().st_mtime for place in run_folders(sweep))

@@ -3,7 +3,6 @@
 A line is an operation in JSON, as Optuna's JournalStorage writes it. A line that makes no sense is passed over.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,8 +10,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from quickdraw.files import parse_json, read_bounded
+from quickdraw.rules import Rule, choice, number, whole
 from quickdraw.run.listing import short_names
 
+LARGEST_JOURNAL = 256_000_000  # bytes
+FINITE = number("a finite number", math.isfinite)
+PLAIN = (str, int, float, bool, type(None))
+TEXT = Rule(lambda v: isinstance(v, str), "a text")
+TEXTS = Rule(lambda v: isinstance(v, list) and all(map(TEXT.holds, v)), "a list of texts")
+SCORES = Rule(lambda v: isinstance(v, dict) and all(map(FINITE.holds, v.values())), "a score for each seed")
+SEARCH_FACTS = {"metric": TEXT}
+TRIAL_FACTS = {
+    "state": choice("completed", "diverged", "pruned", "failed"),
+    "reason": TEXT,
+    "epochs": whole(0),
+    "seconds": FINITE,
+    "jobs": TEXTS,
+    "scores": SCORES,
+}
 JOURNAL = "study.journal"
 STATES = ("running", "completed", "pruned", "failed", "waiting")  # by Optuna's numbers
 CREATE_STUDY, STUDY_ATTRIBUTE, CREATE_TRIAL, PARAM, STATE, EPOCH, TRIAL_ATTRIBUTE = 0, 2, 4, 5, 6, 7, 8
@@ -113,56 +129,86 @@ class SearchRecord:
 def read_search(folder: Path) -> SearchRecord | None:
     """The search in a sweep's folder; None if there is no journal with a study in it."""
     try:
-        lines = (folder / JOURNAL).read_bytes().splitlines()
-    except OSError:
+        lines = read_bounded(folder / JOURNAL, LARGEST_JOURNAL).splitlines()
+    except (OSError, ValueError):
         return None
     search = SearchRecord(folder)
     begun = False
     for line in lines:
         try:
-            operation = json.loads(line)
+            operation = parse_json(line, finite=False)
             begun = begun or operation["op_code"] == CREATE_STUDY
             if operation.get("study_id", 0) == 0:  # ours is the file's first study
                 apply(search, operation)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError):
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
             continue
     return search if begun else None
 
 
 def apply(search: SearchRecord, operation: Mapping[str, Any]) -> None:
-    """Carry out one operation of the journal; raises one of many errors if it makes no sense."""
+    """Carry out one operation of the journal; raises one of many errors, and changes nothing, if it makes no sense."""
     code = operation["op_code"]
     if code == CREATE_STUDY:
         search.maximise = operation["directions"][0] == MAXIMIZE
     elif code == STUDY_ATTRIBUTE:
-        search.facts |= dict(operation["user_attr"].get("search", {}))
+        search.facts |= sensible(operation["user_attr"].get("search", {}), SEARCH_FACTS)
     elif code == CREATE_TRIAL:
         search.trials.append(TrialRecord(len(search.trials), began=seconds(operation["datetime_start"])))
     if code < PARAM or operation["trial_id"] < 0:
         return
     trial = search.trials[operation["trial_id"]]
     if code == PARAM:
-        kind = json.loads(operation["distribution"])
-        trial.params[operation["param_name"]] = external(kind, operation["param_value_internal"])
-        search.kinds[operation["param_name"]] = kind
+        key, kind = str(operation["param_name"]), parse_json(operation["distribution"], finite=False)
+        check_kind(kind)
+        trial.params[key] = external(kind, operation["param_value_internal"])
+        search.kinds[key] = kind
     elif code == EPOCH:
-        trial.curve[int(operation["step"])] = float(operation["intermediate_value"])
+        epoch, score = operation["step"], operation["intermediate_value"]
+        if whole(1).holds(epoch) and FINITE.holds(score):
+            trial.curve[epoch] = float(score)
     elif code == TRIAL_ATTRIBUTE:
-        trial.facts |= operation["user_attr"]
+        trial.facts |= sensible(operation["user_attr"], TRIAL_FACTS)
     elif code == STATE:
         state, values = STATES[operation["state"]], operation["values"]
         value = float(values[0]) if values else None
-        trial.state, trial.value = state, value
-        trial.ended = seconds(operation.get("datetime_complete"))
+        ended = seconds(operation.get("datetime_complete"))
+        trial.state, trial.value, trial.ended = state, value, ended
+
+
+def sensible(facts: Mapping[str, Any], rules: Mapping[str, Rule]) -> dict[str, Any]:
+    """The facts that are as they must be; those that are unknown here pass."""
+    return {key: fact for key, fact in facts.items() if key not in rules or rules[key].holds(fact)}
+
+
+def check_kind(kind: Any) -> None:
+    """Raise ValueError unless this is one of Optuna's distributions, as a search of ours has them."""
+    given = kind["attributes"]
+    if kind["name"] == "CategoricalDistribution":
+        is_good = bool(given["choices"]) and all(isinstance(each, PLAIN) for each in given["choices"])
+    elif kind["name"] in ("FloatDistribution", "IntDistribution"):
+        low, high = given["low"], given["high"]
+        is_good = FINITE.holds(low) and FINITE.holds(high) and low <= high and (low > 0 or not given.get("log"))
+    else:
+        is_good = False
+    if not is_good:
+        raise ValueError(f"expected a distribution, got {kind!r:.60}")
 
 
 def external(kind: Mapping[str, Any], value: float) -> Any:
-    """A setting's value, from the number that stands for it."""
-    if "choices" in kind["attributes"]:
-        return kind["attributes"]["choices"][int(value)]
-    if kind["name"].startswith("Int"):
-        return int(value)
-    return float(value)
+    """A setting's value, from the number that stands for it; raises ValueError for one that it cannot have."""
+    given = kind["attributes"]
+    if "choices" in given:
+        return given["choices"][whole_number(value)]
+    if not given["low"] <= value <= given["high"]:
+        raise ValueError(f"expected a value from {given['low']} to {given['high']}, got {value}")
+    return int(value) if kind["name"].startswith("Int") else float(value)
+
+
+def whole_number(value: float) -> int:
+    """A number that is whole and not negative, as int."""
+    if value != int(value) or value < 0:
+        raise ValueError(f"expected a whole number from 0 up, got {value}")
+    return int(value)
 
 
 def seconds(time: str | None) -> float:

@@ -11,9 +11,10 @@ from quickdraw.analysis.confusions import class_rows, confusions
 from quickdraw.analysis.folders import find_run
 from quickdraw.analysis.tables import Table
 from quickdraw.analysis.terminal import Answer
-from quickdraw.files import read_json
 from quickdraw.predictions import read_predictions
-from quickdraw.run.listing import Run, read_epochs
+from quickdraw.records import read_metrics
+from quickdraw.run.folder import RunFolder
+from quickdraw.run.listing import Run
 
 MOST_CLASSES = 20  # with more, the table shows the FEW_CLASSES that matter most; --json has all
 FEW_CLASSES = 10
@@ -24,28 +25,38 @@ EPOCH_KEYS = ("epoch", "train_loss", "val_loss", "lr", "train_s")  # and the mon
 def show_run(name: str, outputs: Path) -> Answer:
     """All that is known from a run's folder."""
     run = find_run(name, outputs)
-    status = read_json(run.folder / "status.json") or {}
-    epochs = read_epochs(run.folder)
+    status = RunFolder(run.folder).status
+    epochs, warnings = epochs_of(run)
     settings = [[key, typed(value)] for key, value in own_settings(run).items()]
-    parts: list[Table | str] = [heading(run, status), Table(["setting", "value"], settings)]
+    parts: list[Table | str] = [heading(run, status, warnings), Table(["setting", "value"], settings)]
     data = as_dict(run) | {"overrides": status.get("overrides", []), "epochs": epochs}
     if epochs:
         parts.append(epoch_table(run, epochs))
-    if run.result:
+    if "classes" in run.result:
         classes = run.result["classes"]
-        predictions = read_predictions(run.folder / "predictions.npz")
+        predictions = read_predictions(run.folder / "predictions.npz", len(classes))
         data["confusions"] = confusions(predictions, classes)
         parts += [result_table(run), class_table(class_rows(predictions, classes))]
     return Answer(parts, data)
 
 
-def heading(run: Run, status: dict[str, Any]) -> str:
+def epochs_of(run: Run) -> tuple[list[dict[str, float]], list[str]]:
+    """The rows of a run's `metrics.csv`, and why there are none if that file makes no sense."""
+    try:
+        return read_metrics(run.folder / "metrics.csv"), []
+    except FileNotFoundError:  # there is no epoch yet
+        return [], []
+    except (OSError, ValueError) as error:
+        return [], [f"metrics.csv is damaged: {error}"]
+
+
+def heading(run: Run, status: dict[str, Any], warnings: list[str]) -> str:
     """The lines above the tables: how the run stands, what was typed, and its warnings."""
     lines = [f"{run.folder}: {state_text(run)}"]
     if run.started:
         started = run.started[:19].replace("T", " ")
         lines.append(f"started {started} with: {' '.join(status.get('overrides', []))}")
-    lines += [f"warning: {text}" for text in status.get("warnings", [])]
+    lines += [f"warning: {text}" for text in [*status.get("warnings", []), *warnings]]
     return "\n".join(lines)
 
 
@@ -65,8 +76,8 @@ def epoch_table(run: Run, epochs: list[dict[str, float]]) -> Table:
     rows = []
     for place, epoch in enumerate(epochs):
         if place in places or epoch.get("epoch") == run.result.get("best_epoch"):
-            row: dict[str, Any] = {key: epoch[key] for key in columns}
-            if "lr" in row:
+            row: dict[str, Any] = {key: epoch.get(key) for key in columns}
+            if row.get("lr") is not None:
                 row["lr"] = f"{row['lr']:.3g}"
             rows.append(list(row.values()))
     return Table(columns, rows)

@@ -39,15 +39,16 @@ class Sweep:
 
     @cached_property
     def completed(self) -> list[Run]:
-        """The runs that have a result."""
-        return [run for run in self.runs if run.result]
+        """The runs that have a result with the score that ranks."""
+        return [run for run in self.runs if self.metric in run.result]
 
     # What ranks.
 
     @cached_property
     def metric(self) -> str:
         """The validation score that ranks these runs: the monitor of the first that was completed."""
-        first = next(iter([*self.completed, *self.runs]), None)
+        completed = [run for run in self.runs if run.result]
+        first = next(iter([*completed, *self.runs]), None)
         return first.monitor if first else "val_accuracy"
 
     @property
@@ -188,7 +189,7 @@ class Sweep:
     def _has_result(self) -> "np.ndarray":
         import numpy as np
 
-        return np.array([bool(run.result) for run in self.runs], dtype=bool)
+        return np.array([self.metric in run.result for run in self.runs], dtype=bool)
 
     @cached_property
     def _balanced(self) -> "np.ndarray":

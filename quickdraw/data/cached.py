@@ -3,9 +3,10 @@
 import contextlib
 import hashlib
 import logging
+import math
 from pathlib import Path
 
-from quickdraw.files import atomic_write
+from quickdraw.files import atomic_write, read_bounded
 
 DIGEST_BYTES = 32  # at the end of the file
 
@@ -15,8 +16,8 @@ log = logging.getLogger("quickdraw")
 def read(path: Path) -> bytes | None:
     """The content that was written to `path`; None where there is none, or after a line where it is another one."""
     try:
-        data = path.read_bytes()
-    except OSError:
+        data = read_bounded(path, most=math.inf)
+    except (OSError, ValueError):
         return None
     content, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from quickdraw.data import cached
-from quickdraw.files import atomic_write
+from quickdraw.files import atomic_write, read_bounded
 
 ENDING = ".fingerprint"
 
@@ -75,8 +75,8 @@ def is_as_written(path: Path, cache: Path) -> bool:
     It is read again only where its size or time of change is another one than at the last start.
     """
     try:
-        return note_of(path).read_bytes().decode(errors="replace") == fingerprint(path, cache)
-    except OSError:
+        return read_bounded(note_of(path)).decode(errors="replace") == fingerprint(path, cache)
+    except (OSError, ValueError):
         return False
 
 

@@ -7,6 +7,7 @@ with zeros in the digest's own place). Reading runs nothing that the file says; 
 import hashlib
 import json
 import logging
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +18,9 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from quickdraw.errors import RunError, WeightsError
-from quickdraw.files import atomic_write, make_folder
+from quickdraw.files import atomic_write, make_folder, parse_json, read_bounded
 from quickdraw.hardware import environment_changes
+from quickdraw.records import checkpoint_complaint
 from quickdraw.run.folder import RunFolder
 from quickdraw.state import Snapshot
 
@@ -61,8 +63,9 @@ class Checkpoints:
         damaged: dict[Path, str] = {}
         for path in self.paths():
             try:
-                tensors, value = decode(path.read_bytes())
-            except (OSError, WeightsError) as error:
+                tensors, value = decode(read_bounded(path, most=math.inf))
+                check_value(value)
+            except (OSError, ValueError, WeightsError) as error:
                 damaged[path] = f"{path.name}: {error}"
                 continue
             self._compare(value["facts"])
@@ -82,7 +85,7 @@ class Checkpoints:
 
     def _compare(self, facts: Mapping[str, Any]) -> None:
         before = facts["fingerprints"]
-        changed = [name for name, digest in self.facts["fingerprints"].items() if before[name] != digest]
+        changed = [name for name, digest in self.facts["fingerprints"].items() if before.get(name) != digest]
         if changed:
             raise RunError(
                 f"{self.folder}: the drawings of {', '.join(changed)} changed since this run was saved; "
@@ -114,11 +117,11 @@ def decode(data: bytes) -> tuple[dict[str, Tensor], Any]:
     if hashlib.sha256(blanked).hexdigest().encode() != data[start:end]:
         raise WeightsError("damaged: its sha256 does not match")
     try:
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+        header = parse_json(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
         if header["format"] != str(FORMAT):
             raise WeightsError(f"of format {header['format']}, written by another version; this one reads {FORMAT}")
-        return load(data), json.loads(header["state"])
-    except (SafetensorError, ValueError, LookupError, TypeError, RecursionError) as error:
+        return load(data), parse_json(header["state"])
+    except (SafetensorError, ValueError, LookupError, TypeError) as error:
         raise WeightsError("not a checkpoint of ours, although its sha256 is right") from error
 
 
@@ -129,3 +132,10 @@ def digest_place(data: bytes) -> tuple[int, int]:
     if not found:
         raise WeightsError("damaged, or not a checkpoint: it holds no sha256")
     return found.span(1)
+
+
+def check_value(value: Any) -> None:
+    """Raise WeightsError if the plain values of a checkpoint make no sense; its tensors are checked by `state`."""
+    complaint = checkpoint_complaint(value)
+    if complaint:
+        raise WeightsError(f"not a checkpoint of ours, although its sha256 is right: {complaint}")

@@ -6,6 +6,7 @@ whatever became of Hydra's own files. `result.json` is written last: where it is
 
 import contextlib
 import logging
+import math
 import os
 import signal
 import time
@@ -26,6 +27,8 @@ from quickdraw.errors import (
     first_line,
 )
 from quickdraw.files import read_json, remove_leftovers, sync_folder, user_path, write_json
+from quickdraw.locks import is_held
+from quickdraw.records import Complain, read_record, result_complaint, status_complaint
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, PATH_KEYS, decoded, differences, encoded, unresolved
 from quickdraw.user_files import error_in_user_file
 
@@ -37,13 +40,16 @@ NEW_FOLDERS = 4  # how many folders above a run's may be as new as itself
 
 
 class RunFolder:
-    """The folder of one training. Attributes: `path`; `status`, the content of `status.json`."""
+    """The folder of one training. Attributes: `path`; `status`, the content of `status.json`; `damage`.
+
+    `damage` says why that file makes no sense; its content is not used then, and nothing is written into the folder.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = user_path(path)
         with contextlib.suppress(ValueError):
             self.path = self.path.relative_to(Path.cwd())  # as the user would type it
-        self.status: dict[str, Any] = read_json(self.path / "status.json") or {}
+        self.status, self.damage = self._read("status.json", status_complaint)
         self.continued = self.begun  # whether another process began this run
         self.ours = False  # whether this process may say how it ended
 
@@ -54,18 +60,33 @@ class RunFolder:
 
     def result(self) -> dict[str, Any] | None:
         """The final result, or None while the run is not completed."""
-        return read_json(self.path / "result.json")
+        result, _ = self.read_result()
+        return result or None
+
+    def read_result(self) -> tuple[dict[str, Any], str]:
+        """The final result, empty while the run is not completed, and why `result.json` makes no sense."""
+        return self._read("result.json", result_complaint)
+
+    def nothing_to_do(self, result: Mapping[str, Any]) -> str:
+        """What is said of a run that has this result."""
+        return f"{self.path} is completed: test accuracy {result.get('test_accuracy', math.nan):.4f}; nothing to do"
+
+    def check_damage(self) -> None:
+        """Raise RunError, which says how to go on, if `status.json` or `result.json` makes no sense."""
+        damage = self.damage or self.read_result()[1]
+        if damage:
+            raise RunError(f"{self.path}: damaged: {damage}; restore that file, or move the folder away")
+
+    def _read(self, name: str, complain: Complain) -> tuple[dict[str, Any], str]:
+        """The content of one of the run's files and an empty text, or nothing and why it makes no sense."""
+        try:
+            return read_record(self.path / name, complain) or {}, ""
+        except ValueError as error:
+            return {}, f"{name}: {error}"
 
     def held(self) -> bool:
         """Whether a process is training in this folder right now."""
-        if not (self.path / ".lock").exists():
-            return False
-        lock = FileLock(self.path / ".lock", timeout=0)
-        try:
-            with lock:
-                return False
-        except (Timeout, OSError):
-            return True
+        return is_held(self.path / ".lock")
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
@@ -82,7 +103,8 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"{self.path}: cannot be written to ({error.strerror}); choose another exp_name") from error
         try:
-            self.status = read_json(self.path / "status.json") or {}
+            self.status, self.damage = self._read("status.json", status_complaint)
+            self.check_damage()
             self.continued, self.ours = self.begun, not self.begun
             if not self.result():  # a completed run's folder is left as it is
                 remove_leftovers(self.path)
@@ -119,13 +141,14 @@ class RunFolder:
             self.update(overrides=[*others, *typed])
 
     def check_settings(self, config: Mapping[str, Any]) -> None:
-        """Raise RunError, naming each, if the folder holds a run whose settings differ from these.
+        """Raise RunError, naming each, if the folder holds a run whose settings differ from these, or a damaged one.
 
         Its drawings may have been moved before it is completed: their fingerprints are compared by `Checkpoints`.
         """
+        self.check_damage()
         if not self.begun:
             return
-        saved = decoded(self.status["config"])
+        saved = decoded(self.status.get("config", {}))
         left_open = unresolved(saved) | unresolved(config)
         if not self.result():
             left_open |= PATH_KEYS

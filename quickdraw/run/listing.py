@@ -14,11 +14,12 @@ from filelock import FileLock, Timeout
 
 from quickdraw.files import atomic_write
 from quickdraw.metrics import lower_is_better
+from quickdraw.records import read_metrics
 from quickdraw.run.folder import RunFolder
 from quickdraw.settings import OUTPUT_KEYS, decoded, flatten, shown
 
 SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
-INCOMPLETE = ("failed", "diverged", "interrupted")  # states whose reason is worth reading
+INCOMPLETE = ("failed", "diverged", "interrupted", "damaged")  # states whose reason is worth reading
 KILLED = "its process was killed"
 
 
@@ -26,8 +27,8 @@ KILLED = "its process was killed"
 class Run:
     """One run. `settings` is its flat configuration; `result` is empty until the run is completed.
 
-    `state` is new, running, completed, interrupted, failed, diverged or pruned; `reason` says why; `started` is the
-    time when it began, empty if it never did.
+    `state` is new, running, completed, interrupted, failed, diverged, pruned, or damaged where a file of the folder
+    makes no sense; `reason` says why; `started` is the time when it began, empty if it never did.
     """
 
     folder: Path
@@ -41,6 +42,11 @@ class Run:
     def ended(self) -> bool:
         """Whether the run ended by itself: there is nothing to continue, and nothing to run again."""
         return self.state in ("completed", "diverged", "pruned")
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a file of the folder makes no sense: nothing may write there until somebody has seen to it."""
+        return self.state == "damaged"
 
     @property
     def incomplete(self) -> bool:
@@ -81,14 +87,25 @@ def read_run(folder: Path) -> Run:
     running = run.status.get("state") == "running"
     if running and not run.held():
         running, run = False, RunFolder(folder)  # read again: it may have ended since
-    result = run.result() or {}
-    state, reason = str(run.status.get("state", "new")), str(run.status.get("reason", ""))
-    if result:
+    result, damage = run.read_result()
+    settings = flatten(decoded(run.status.get("config", {})))
+    damage = run.damage or damage or score_missing(settings, result)
+    state, reason = run.status.get("state", "new"), run.status.get("reason", "")
+    if damage:
+        state, reason, result = "damaged", damage, {}
+    elif result:
         state, reason = "completed", ""
     elif state in ("running", "completed") and not running:  # a run is completed when its result is there
         state, reason = "interrupted", KILLED
-    settings = flatten(decoded(run.status.get("config", {})))
-    return Run(run.path, settings, state, reason, result, str(run.status.get("started", "")))
+    return Run(run.path, settings, state, reason, result, run.status.get("started", ""))
+
+
+def score_missing(settings: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """Why a run with a result cannot be ranked; an empty text if it can."""
+    monitor = settings.get("trainer.monitor", "val_accuracy")
+    if not result or monitor in result:
+        return ""
+    return f"result.json: {monitor}: expected a score, and it is absent"
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -99,7 +116,7 @@ def read_runs(folder: Path) -> list[Run]:
 def run_folders(folder: Path) -> Iterator[Path]:
     """The folders of the runs below a folder, in the order of their names; nothing is looked for inside a run."""
     for place in sorted(folder.glob("[!.]*/")):
-        if (place / "status.json").is_file():
+        if os.path.lexists(place / "status.json"):  # whatever it is: a folder in its place is damage
             yield place
         elif not place.is_symlink():
             yield from run_folders(place)
@@ -108,23 +125,9 @@ def run_folders(folder: Path) -> Iterator[Path]:
 def read_epochs(folder: Path) -> list[dict[str, float]]:
     """A run's `metrics.csv`, one row an epoch, whole numbers as int; empty if there is no such table of numbers."""
     try:
-        with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
-            return list(map(numbers, csv.DictReader(file, strict=True)))
-    except (OSError, ValueError, TypeError, csv.Error):  # TypeError: a row is longer or shorter than the header
+        return read_metrics(folder / "metrics.csv")
+    except (OSError, ValueError):
         return []
-
-
-def numbers(row: Mapping[str, str]) -> dict[str, float]:
-    """A row of `metrics.csv` as numbers."""
-    return {key: number(text) for key, text in row.items()}
-
-
-def number(text: str) -> float:
-    """A cell of `metrics.csv` as a number."""
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
 
 
 def varied(runs: Sequence[Run]) -> dict[str, str]:
@@ -240,5 +243,5 @@ def write_summary(folder: Path, before_reading: Callable[[], None] = lambda: Non
         for run in runs:
             writer.writerow(job_row(run, folder, keys).values())
         path = folder / "summary.csv"
-        atomic_write(path, text.getvalue().encode())
+        atomic_write(path, text.getvalue().encode(errors="backslashreplace"))
     return path

@@ -6,6 +6,7 @@ What a working tree had beyond its commit is kept beside it as a diff.
 
 import contextlib
 import hashlib
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from quickdraw import hardware
-from quickdraw.files import atomic_write, read_json, write_json
+from quickdraw.files import atomic_write, read_bounded, write_json
+from quickdraw.records import provenance_complaint, read_record
 from quickdraw.run.folder import RunFolder, now
 from quickdraw.settings import OUTPUT_KEYS, decoded, differences
 
@@ -26,8 +28,7 @@ PATIENCE_S = 5  # for git, which takes 10 ms; without an answer the run goes on
 
 def record(run: RunFolder, environment: Mapping[str, Any], drawings: Mapping[str, Any]) -> None:
     """Add this process to the run's `provenance.json`. `drawings` holds `fingerprints` and `split`, a digest."""
-    known = read_json(run.path / FILE) or {}
-    starts = known.get("starts", [])
+    starts = known_starts(run)
     program, diff = describe_program()
     if diff is not None:
         program["diff"] = f"uncommitted-{len(starts) + 1}.diff"
@@ -41,6 +42,18 @@ def record(run: RunFolder, environment: Mapping[str, Any], drawings: Mapping[str
         **drawings,
     }
     write_json(run.path / FILE, {"starts": [*starts, entry]})
+
+
+def known_starts(run: RunFolder) -> list[dict[str, Any]]:
+    """The entries of `provenance.json`; a file that makes no sense is put aside, with a warning."""
+    path = run.path / FILE
+    try:
+        known = read_record(path, provenance_complaint) or {}
+    except ValueError as error:
+        path.rename(path.with_suffix(".damaged"))
+        run.warn(f"{FILE}: {error}; kept as {path.stem}.damaged, and begun anew")
+        return []
+    return known.get("starts", [])
 
 
 def describe_program() -> tuple[dict[str, Any], bytes | None]:
@@ -96,13 +109,13 @@ def compare(run: RunFolder, original: str) -> str:
 def weights_digest(run: RunFolder) -> str | None:
     """The sha256 of a completed run's weights, None where there are none."""
     path = next(run.path.glob("weights/*.pth"), None)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path else None
+    return hashlib.sha256(read_bounded(path, most=math.inf)).hexdigest() if path else None
 
 
 def recorded_differences(old: RunFolder, new: RunFolder) -> list[str]:
     """The differences between two runs in all that is recorded and can change weights, each as a text."""
     found = differences(
-        decoded(old.status["config"]), decoded(new.status["config"]), ignored=OUTPUT_KEYS | {"exp_name"}
+        decoded(old.status.get("config", {})), decoded(new.status["config"]), ignored=OUTPUT_KEYS | {"exp_name"}
     )
     before, after = last_start(old), last_start(new)
     for part in ("program", "machine", "fingerprints"):
@@ -114,5 +127,8 @@ def recorded_differences(old: RunFolder, new: RunFolder) -> list[str]:
 
 def last_start(run: RunFolder) -> dict[str, Any]:
     """The entry in `provenance.json` of the process that ended the run; empty where there is none."""
-    starts = (read_json(run.path / FILE) or {}).get("starts")
-    return starts[-1] if starts else {}
+    try:
+        known = read_record(run.path / FILE, provenance_complaint) or {}
+    except ValueError:
+        return {}
+    return next(reversed(known.get("starts", [])), {})

@@ -12,6 +12,7 @@ from quickdraw.sweep.job import Job
 
 DECISIVE = {  # states of one job that decide its trial, the first of them that is found, and the trial's state
     "failed": "failed",
+    "damaged": "failed",
     "interrupted": "failed",
     "diverged": "diverged",
     "pruned": "pruned",
@@ -81,9 +82,9 @@ class Trial:
 
 def curve(folder: Path, metric: str) -> list[float]:
     """A job's scores, one an epoch."""
-    return [float(row[metric]) for row in read_epochs(folder)]
+    return [float(row[metric]) for row in read_epochs(folder) if metric in row]
 
 
 def spent(folder: Path) -> float:
     """The seconds that a job spent in training."""
-    return math.fsum(float(row["train_s"]) for row in read_epochs(folder))
+    return math.fsum(float(row.get("train_s", 0.0)) for row in read_epochs(folder))

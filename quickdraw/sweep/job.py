@@ -45,8 +45,13 @@ class Job:
         return replace(run, folder=self.folder, settings=settings.flatten(self.config))
 
     def record(self, run: Run) -> None:
-        """Write into the job's folder what the job could not: how it ended, and its settings if it never began."""
+        """Write into the job's folder what the job could not: how it ended, and its settings if it never began.
+
+        Nothing is written where a damaged file would be lost.
+        """
         folder = RunFolder(self.folder)
+        if run.damaged or folder.damage:
+            return
         asked = {"overrides": self.overrides, "config": settings.encoded(self.config)}
         folder.status = asked | folder.status
         with contextlib.suppress(OSError):  # a full disk ends no sweep

@@ -59,13 +59,13 @@ class Places:
     def _catch_up(self) -> None:
         """Take in what was noted since; a line that is not whole, or names no folder of its hash, says nothing."""
         path = self.sweep / FILE
-        if not path.is_file():
+        if not path.is_file():  # and no device either
             return
         with path.open("rb") as file:
             file.seek(self.read)
             new = file.read()
         self.read += len(new)
-        for line in new.decode(errors="replace").splitlines():
+        for line in new.decode(errors="replace").replace("\0", "/..").splitlines():
             digest, _, name = line.partition(" ")
             place = Path(name)
             if ".." not in place.parts and not place.is_absolute() and is_named_by(place.name, digest):

@@ -18,6 +18,7 @@ from quickdraw.sweep.jobs import Jobs
 from quickdraw.sweep.view import LiveView, SweepView, duration
 
 REFRESH_S = 0.5
+FAILED = ("failed", "damaged")
 View = TypeVar("View", bound=LiveView)
 
 
@@ -81,7 +82,7 @@ class Runner(ABC, Generic[View]):
             if job is None:
                 return
             run = job.on_disk()
-            if run.ended:
+            if run.ended or run.damaged:
                 self.ended(run, view)
             else:
                 self.jobs.submit(job)
@@ -119,7 +120,7 @@ class SweepRunner(Runner[SweepView]):
         rows = [
             [self.names[run.folder], run.state, place_in(self.jobs.folder, run.folder)] for run in self.runs.values()
         ]
-        seconds = [run.result["total_s"] for run in self.runs.values() if run.result]
+        seconds = [run.result["total_s"] for run in self.runs.values() if "total_s" in run.result]
         time_left = "unknown, for none is finished"
         if seconds:
             time_left = f"about {duration(fmean(seconds) * len(self.todo) / self.jobs.size)}"
@@ -151,7 +152,7 @@ class SweepRunner(Runner[SweepView]):
     def ended(self, run: Run, view: SweepView) -> None:
         """Take in how a job ended, and say so."""
         self.runs[run.folder] = run
-        self.failed += run.state == "failed"
+        self.failed += run.state in FAILED
         view.ended(run)
 
     def gives_up(self, fail_fast: bool) -> bool:
@@ -172,13 +173,20 @@ class SweepRunner(Runner[SweepView]):
     def _conclude(self, stopped: Interrupted | None) -> None:
         count = len(self.runs)
         ended = sum(run.ended for run in self.runs.values())
-        failed = sum(run.state == "failed" for run in self.runs.values())
+        failed = sum(run.state in FAILED for run in self.runs.values())
+        damaged = [run.folder for run in self.runs.values() if run.damaged]
         if stopped:
             say(f"stopped; {ended} of {count} jobs are finished. The same command continues.")
             raise stopped
         if self.jobs.stopping:
             raise RunError(
                 f"{failed} of {count} jobs failed, and fail_fast stopped the rest; the same command continues"
+            )
+        if damaged:
+            raise RunError(
+                f"{count - ended} of {count} jobs failed, {len(damaged)} of them because their folders are damaged: "
+                f"restore or move away {', '.join(map(str, damaged[:3]))}{', ...' if len(damaged) > 3 else ''}; "
+                "the same command then runs them again, and only them"
             )
         if ended < count:
             raise RunError(f"{count - ended} of {count} jobs failed; the same command runs them again, and only them")

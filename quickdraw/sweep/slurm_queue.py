@@ -11,11 +11,14 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from quickdraw.errors import RunError
-from quickdraw.files import read_json, write_json
+from quickdraw.files import write_json
+from quickdraw.records import read_record, unlike
+from quickdraw.rules import text
 
 # Of `man squeue`. Whatever else it says (PENDING, COMPLETING, REQUEUED, SUSPENDED, ...) is not the end.
 ENDS = {
@@ -30,6 +33,7 @@ ENDS = {
     "REVOKED",
     "TIMEOUT",
 }
+NUMBER = text("a number of Slurm's", r"\d+(_\d+)?")
 FORMAT = "JobArrayID:|,State:|,exit_code:|,Reason:|"
 
 
@@ -61,7 +65,7 @@ class Queue:
     def __init__(self, folder: Path) -> None:
         self.path = folder / ".slurm.json"
         self.lock = FileLock(folder / ".slurm.lock")  # of two commands at once, one submits, and the other sees it
-        self.numbers: dict[str, str] = {}
+        self.numbers: dict[str, Any] = {}
         if not shutil.which("squeue"):
             raise RunError(
                 "hydra/launcher=slurm: there is no squeue here; type this on a machine that submits to Slurm"
@@ -69,7 +73,12 @@ class Queue:
 
     def read(self) -> dict[str, Entry]:
         """Slurm's words on each job, by the name of its folder; jobs that it has forgotten are left out."""
-        self.numbers = read_json(self.path) or {}
+        try:
+            self.numbers = read_record(self.path, numbers_complaint) or {}
+        except ValueError as error:
+            raise RunError(
+                f"{self.path}: damaged: {error}; see with squeue which jobs are queued, and move that file away"
+            ) from error
         entries = look(self.numbers.values())
         return {name: entries[number] for name, number in self.numbers.items() if number in entries}
 
@@ -77,6 +86,11 @@ class Queue:
         """Remember the numbers of jobs that were just submitted."""
         self.numbers |= numbers
         write_json(self.path, self.numbers)
+
+
+def numbers_complaint(numbers: Mapping[str, Any]) -> str:
+    """Why the content of `.slurm.json` makes no sense."""
+    return unlike(numbers, dict.fromkeys(numbers, NUMBER))
 
 
 def look(numbers: Iterable[str]) -> dict[str, Entry]:

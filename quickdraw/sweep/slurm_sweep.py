@@ -11,7 +11,7 @@ from quickdraw.sweep.slurm import SlurmJobs
 from quickdraw.sweep.slurm_queue import arrays
 from quickdraw.sweep.view import SweepView
 
-SHOWN = ("completed", "diverged", "pruned", "running", "queued")
+SHOWN = ("completed", "diverged", "pruned", "damaged", "running", "queued")
 
 
 class SlurmSweep(SweepRunner):
@@ -88,5 +88,6 @@ class SlurmSweep(SweepRunner):
         self.todo = []
         for folder, job in self.wanted.items():
             self.runs[folder] = self.jobs.seen(job.on_disk())
-            if folder not in self.jobs.running and not self.runs[folder].ended:
+            run = self.runs[folder]
+            if folder not in self.jobs.running and not run.ended and not run.damaged:
                 self.todo.append(job)

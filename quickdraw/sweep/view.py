@@ -1,5 +1,6 @@
 """What is seen of a sweep or a search while it runs: a live line on a terminal, and a line for each end everywhere."""
 
+import math
 import shutil
 import sys
 import time
@@ -80,7 +81,7 @@ class SweepView(LiveView):
         finished = [run for run in runs if run.ended]
         super().__init__(names, size, total=len(names), done=len(finished))
         self.width = max(map(len, names.values()), default=0)
-        self.seconds = [run.result["total_s"] for run in finished if run.result]
+        self.seconds = [run.result["total_s"] for run in finished if "total_s" in run.result]
 
     def show(self, running: int) -> None:
         """Refresh the live line."""
@@ -90,10 +91,10 @@ class SweepView(LiveView):
 
     def ended(self, run: Run) -> None:
         """Say how one job ended."""
-        self.failed += run.state == "failed"
+        self.failed += run.state in ("failed", "damaged")
         self.done += run.ended
         if run.result:
-            self.seconds.append(run.result["total_s"])
+            self.seconds.append(run.result.get("total_s", 0.0))
         name = self.names[run.folder].ljust(self.width)
         self.say(f"{self.number(self.done + self.failed)} {name}   {outcome_in_words(run)}")
 
@@ -102,8 +103,8 @@ def outcome_in_words(run: Run) -> str:
     """How a run ended: its scores and seconds, or its state and the reason."""
     if not run.result:
         return how_it_ended(run.state, run.reason)
-    score, accuracy = run.result[run.monitor], run.result["test_accuracy"]
-    return f"{run.monitor} {score:.4f}   test_accuracy {accuracy:.4f}   {duration(run.result['total_s'])}"
+    score, accuracy = run.result[run.monitor], run.result.get("test_accuracy", math.nan)
+    return f"{run.monitor} {score:.4f}   test_accuracy {accuracy:.4f}   {duration(run.result.get('total_s', 0.0))}"
 
 
 def how_it_ended(state: str, reason: str) -> str:

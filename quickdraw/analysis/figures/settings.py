@@ -50,7 +50,7 @@ def draw_effect(spot: Axes, sweep: Sweep, effect: Effect) -> None:
     # The runs, moved aside a little where they would lie on one place.
     places = []
     for run, code in zip(sweep.runs, sweep.columns[effect.setting].codes.tolist(), strict=True):
-        if run.result:
+        if sweep.metric in run.result:
             places.append(code + 0.3 * (hash_fraction(run) - 0.5))
     spot.plot(places, list(map(sweep.score, sweep.completed)), "o", color=GREY, markersize=3, zorder=1)
 
