@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from hydra_plugins.quickdraw_cli import command_line
 from hydra_plugins.quickdraw_cli.resolvers import plain
+from hydra_plugins.quickdraw_cli.saved import config_from
 from quickdraw import settings
 from quickdraw.building import build, check_network, construct
 from quickdraw.run.folder import RunFolder
@@ -67,7 +68,9 @@ def train_and_test(
     # From here on status.json says that the run is running, and with which settings.
     settings.check_arguments(config)
     hardware.resolve_auto(config, one_of_many=sweep is not None)
-    run.begin(config, [*overrides, f"threads={config['threads']}"], machine=hardware.describe())
+    elsewhere = run.status.get("config_from") or config_from(HydraConfig.get())
+    typed = [*overrides, f"threads={config['threads']}"]
+    run.begin(config, typed, machine=hardware.describe(), config_from=elsewhere)
     if sweep:
         update_summary(sweep)
 

@@ -19,8 +19,9 @@ Where everything is, from the top down; imports run down this list and never up.
 `run.py`, which builds what the configuration names, and in `hydra_plugins/`:
 
     quickdraw_cli       command_line (what is typed, before Hydra sees it), explain (Hydra's errors in one line),
-                        choices (a group's choices), resolvers (the names of folders), before_run (a folder's own
-                        settings are compared before Hydra writes)
+                        options (Hydra's, among the overrides), saved (a run's overrides again), choices (a group's
+                        choices), resolvers (plain values, the names of folders), before_run (a folder's own settings
+                        are compared before Hydra writes)
     quickdraw_launcher  `-m` here: grid_sweeper (all combinations), local_launcher (composes each job, runs all)
     quickdraw_cluster   `-m` on Slurm and Ray
     quickdraw_optuna    the sweeper of a search, and its grammar

@@ -17,10 +17,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from hydra_plugins.quickdraw_cli import resolvers
-from hydra_plugins.quickdraw_cli.choices import check_choices, leads_out
+from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
+from hydra_plugins.quickdraw_cli.options import check_options, config_folders, options_last
+from hydra_plugins.quickdraw_cli.saved import quoted, with_rerun, with_resume
 from quickdraw import console
-from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, RunError, as_user_error
+from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, as_user_error
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.signals import hand_on, undisturbed
@@ -39,10 +41,12 @@ def call(main: Callable[[], Any]) -> int:
 
     def run() -> None:
         console.check_ends(sys.argv[1:])
-        arguments = with_resume(with_rerun(with_sweep_name(sys.argv[1:])))
+        typed = options_last(sys.argv[1:])
+        check_options(typed)
+        arguments = with_resume(with_rerun(with_sweep_name(typed)))
         if arguments is not None:
             check_choices(arguments)
-            sys.argv[1:] = arguments
+            sys.argv[1:] = options_last(arguments)
             main()
 
     return console.call(run, explain, when_stopped="")  # a run and a sweep have said how to go on
@@ -118,7 +122,7 @@ def with_sweep_name(arguments: list[str]) -> list[str]:
 
     # Both come before what was typed.
     added = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(quoted, fixed))}]"]
-    if not ("exp_name" in fixed or names_itself(fixed.get("experiment", ""))):
+    if not ("exp_name" in fixed or names_itself(fixed.get("experiment", ""), config_folders(arguments))):
         identity = list(fixed.values())
         if "hydra/sweeper=optuna" in arguments:
             own = [
@@ -140,81 +144,11 @@ def sweep_name(varied: Iterable[str], identity: Sequence[str]) -> str:
     return f"{keys}-{digest}"
 
 
-def names_itself(override: str) -> bool:
-    """Whether `experiment=NAME` chooses a preset with an `exp_name` of its own."""
-    preset = resolvers.CONF / "experiment" / f"{override.partition('=')[2]}.yaml"
-    return preset.is_file() and bool(re.search(r"^exp_name:", preset.read_text(encoding="utf-8"), re.MULTILINE))
-
-
-def with_resume(arguments: list[str]) -> list[str] | None:
-    """Turn `resume=FOLDER` into that run's own overrides and folder; what else was typed comes after them.
-
-    Returns None, after saying so, for a run that is completed: nothing may write to its folder. Whether what was typed
-    is what the run has, `before_run` finds.
-    """
-    folder, typed = taken_out("resume", arguments)
-    if folder is None:
-        return arguments
-    if {"-m", "--multirun"} & set(arguments):
-        raise RunError("resume=FOLDER continues one run: leave -m out, or start the sweep's own command again")
-    run = RunFolder(folder)
-    if not run.begun:
-        raise RunError(f"resume={run.path}: expected the folder of a run that began; start a new one, without resume=")
-    result = run.result()
-    if result and not typed:
-        console.say(f"{run.path} is completed: test accuracy {result['test_accuracy']:.4f}; nothing to do")
-        return None
-    return [*saved_overrides(run), *typed, f"hydra.run.dir={quoted(str(run.path.absolute()))}"]
-
-
-def with_rerun(arguments: list[str]) -> list[str]:
-    """Turn `rerun=FOLDER` into that run's own overrides, for a new folder; what else was typed comes after them."""
-    folder, typed = taken_out("rerun", arguments)
-    if folder is None:
-        return arguments
-    if {"-m", "--multirun"} & set(arguments) or any(argument.startswith("resume=") for argument in arguments):
-        raise RunError("rerun=FOLDER repeats one run: leave -m and resume= out")
-    run = RunFolder(folder)
-    if not (run.result() and list(run.path.glob("weights/*.pth"))):
-        raise RunError(f"rerun={run.path}: expected the folder of a completed run; to finish one, resume={run.path}")
-    _, saved = taken_out("rerun", saved_overrides(run))
-    return [*saved, *typed, f"rerun={quoted(str(run.path))}"]
-
-
-def taken_out(key: str, arguments: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The folder that `KEY=FOLDER` names, None without any, and the arguments without it."""
-    values, others = [], []
-    for argument in arguments:
-        if argument.startswith(f"{key}="):
-            values.append(argument.removeprefix(f"{key}="))
-        else:
-            others.append(argument)
-    named_last = values[-1] if values else "null"
-    return None if named_last in ("", "null") else named_last, others
-
-
-def saved_overrides(run: RunFolder) -> list[str]:
-    """The overrides of the run's own command line; raises RunError unless it sets only keys of the project.
-
-    Hydra builds what the keys below `hydra` name, and obeys options, before any check of ours is called.
-    """
-    saved: list[str] = run.status.get("overrides", [])
-    try:
-        bad = [text for text in saved if not harmless(text)]
-    except (HydraException, TypeError):  # an option, or no list of texts
-        bad = saved
-    if bad:
-        raise RunError(f"{run.path / 'status.json'}: expected overrides of this project's keys, got {bad!r:.100}")
-    return saved
-
-
-def harmless(text: str) -> bool:
-    """Whether an override sets a key of the project, or chooses one of a group's own files."""
-    override = OverridesParser.create().parse_override(text)
-    names = re.split(r"[./]", f"{override.key_or_group}.{override.package or ''}")
-    return "hydra" not in names and not leads_out(override)
-
-
-def quoted(text: str) -> str:
-    """A text as Hydra's override grammar takes it, where a backslash means itself unless a quote follows."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", r"\'"), text) + "'"
+def names_itself(override: str, folders: Iterable[Path]) -> bool:
+    """Whether `experiment=NAME` chooses a preset, in one of the folders, with an `exp_name` of its own."""
+    name = override.partition("=")[2]
+    for folder in folders:
+        preset = folder / "experiment" / f"{name}.yaml"
+        if preset.is_file() and re.search(r"^exp_name:", preset.read_text(encoding="utf-8"), re.MULTILINE):
+            return True
+    return False

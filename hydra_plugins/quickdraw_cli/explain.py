@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from hydra_plugins.quickdraw_cli.resolvers import CONF
+from hydra_plugins.quickdraw_cli.resolvers import CONF, composed
 from quickdraw.errors import ConfigError
 from quickdraw.settings import nearest
 
@@ -56,17 +56,10 @@ def unreadable(arguments: Sequence[str]) -> ConfigError | None:
 
 def all_keys() -> list[str]:
     """Every key of the default configuration and every group."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-    from omegaconf import OmegaConf
-
     from quickdraw.rules import RULES
     from quickdraw.settings import flatten
 
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = OmegaConf.to_container(compose("config"))
-    return sorted({*flatten(config), *RULES, *groups()})  # type: ignore[arg-type]
+    return sorted({*flatten(composed()), *RULES, *groups()})
 
 
 def groups() -> list[str]:

@@ -1,16 +1,19 @@
-"""The two names that `conf/config.yaml` computes: a fresh run's folder and a sweep job's."""
+"""A configuration as plain values, and the two names that it computes: a fresh run's folder and a sweep job's."""
 
 import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from quickdraw.hardware import resolve_threads
 from quickdraw.settings import OUTPUT_KEYS, decoded, flatten, identity, shown
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 def job_folder(_root_: DictConfig) -> str:
@@ -44,6 +47,13 @@ def plain(config: DictConfig) -> dict[str, Any]:
     """
     keys = [str(key) for key in config if key != "hydra"]
     return decoded(OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=True))
+
+
+def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The configuration of `conf/` with some overrides, as plain resolved values."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return plain(compose("config", list(overrides)))
 
 
 def register() -> None:

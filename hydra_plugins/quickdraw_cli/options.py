@@ -1,0 +1,65 @@
+"""Hydra's options, wherever they are typed: argparse wants overrides in one place, and prints a block of text."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from hydra._internal.utils import get_args_parser
+
+from hydra_plugins.quickdraw_cli import resolvers
+from quickdraw.errors import ConfigError
+from quickdraw.rules import RULES
+from quickdraw.settings import nearest, top_level_keys
+
+
+def options_last(arguments: Sequence[str]) -> list[str]:
+    """The overrides, then the options, each with its value."""
+    options, overrides = [], []
+    left = list(arguments)
+    while left:
+        argument = left.pop(0)
+        if not argument.startswith("-"):
+            overrides.append(argument)
+            continue
+        options.append(argument)
+        if left and takes(argument, left[0]):
+            options.append(left.pop(0))
+    return [*overrides, *options]
+
+
+def takes(option: str, following: str) -> bool:
+    """Whether an option takes the argument that follows it as its value."""
+    action = known_options().get(option)
+    if action is None or action.nargs == 0:
+        return False
+    return action.choices is None or following in action.choices
+
+
+def known_options() -> dict[str, argparse.Action]:
+    """Hydra's options by their names."""
+    return dict(get_args_parser()._option_string_actions)
+
+
+def check_options(arguments: Sequence[str]) -> None:
+    """Raise ConfigError, one line, for an option that Hydra does not have, or whose value is not what it takes."""
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    _, unknown = parser.parse_known_args(arguments)
+    for argument in unknown:
+        setting = argument.lstrip("-")
+        key = setting.partition("=")[0]
+        if "=" in setting and key.split(".")[0] in top_level_keys():
+            raise ConfigError(f"{argument}: a setting has no dashes: {setting}")
+        raise ConfigError(f"{argument}: there is no such option; a setting is typed KEY=VALUE{nearest(key, RULES)}")
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise what argparse would print."""
+    raise ConfigError(f"{message}; see --hydra-help")
+
+
+def config_folders(arguments: Sequence[str]) -> list[Path]:
+    """The folders of configuration files: ours, and that of `--config-dir`."""
+    named = get_args_parser().parse_known_args(arguments)[0].config_dir
+    return [resolvers.CONF, Path(named)] if named else [resolvers.CONF]
