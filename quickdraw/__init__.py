@@ -189,7 +189,7 @@ Where everything is, from the top down; imports run down this list and never up.
     links.py                        links inside a folder that is written to: refused
     errors.py                       errors that the user can fix, each printed as one line
     console.py                      what every command shares: its parser, errors in one line, exit codes
-    signals.py                      Ctrl-C, SIGTERM, SIGUSR2
+    signals.py                      Ctrl-C, SIGTERM, SIGHUP, SIGUSR2
     hardware.py                     device, threads, precision: what `auto` becomes, and what is recorded
     vision.py                       torchvision imported beside a torch it was not built for
     compiler.py                     keeps torch from importing its compiler
