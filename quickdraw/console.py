@@ -112,6 +112,15 @@ def note(text: str) -> None:
         print_to_nobody(2, error)
 
 
+def can_show(letter: str) -> bool:
+    """Whether standard output has a letter: not every locale has."""
+    try:
+        letter.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def prepare_streams() -> None:
     """Let a stream that is closed be as /dev/null, and no stream fail on a letter that its locale does not have.
 
