@@ -17,7 +17,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from hydra_plugins.quickdraw_cli import command_line
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # runpy, a profiler or PYTHONSAFEPATH=1 may not have done it
+from hydra_plugins.quickdraw_cli import command_line, resolvers
 from hydra_plugins.quickdraw_cli.resolvers import plain
 from hydra_plugins.quickdraw_cli.saved import config_from
 from quickdraw import settings
@@ -30,7 +31,7 @@ from quickdraw.sweep import pruning_hook
 log = logging.getLogger("quickdraw")
 
 
-@hydra.main(version_base="1.3", config_path=str(Path(__file__).parent / "conf"), config_name="config")
+@hydra.main(version_base="1.3", config_path=str(resolvers.CONF), config_name="config")
 def main(cfg: DictConfig) -> float:
     """Run one job in the folder that Hydra made for it. Return its best validation score, by `trainer.monitor`."""
     job = HydraConfig.get()

@@ -20,8 +20,8 @@ Where everything is, from the top down; imports run down this list and never up.
 
     quickdraw_cli       command_line (what is typed, before Hydra sees it), explain (Hydra's errors in one line),
                         options (Hydra's, among the overrides), saved (a run's overrides again), choices (a group's
-                        choices), resolvers (plain values, the names of folders), before_run (a folder's own settings
-                        are compared before Hydra writes)
+                        choices), own_files (mistakes in YAML by file and line), resolvers (plain values, the names of
+                        folders), before_run (a folder's own settings are compared before Hydra writes)
     quickdraw_launcher  `-m` here: grid_sweeper (all combinations), local_launcher (composes each job, runs all)
     quickdraw_cluster   `-m` on Slurm and Ray
     quickdraw_optuna    the sweeper of a search, and its grammar
@@ -202,7 +202,7 @@ Where everything is, from the top down; imports run down this list and never up.
     links.py                        links inside a folder that is written to: refused
     errors.py                       errors that the user can fix, each printed as one line
     console.py                      what every command shares: its parser, errors in one line, exit codes
-    signals.py                      Ctrl-C, SIGTERM, SIGUSR2
+    signals.py                      Ctrl-C, SIGTERM, SIGHUP, SIGUSR2
     cores.py                        the processors and the memory that this process may use, and what others leave
     hardware.py                     device, threads, precision: what `auto` becomes, and what is recorded
     vision.py                       torchvision imported beside a torch it was not built for

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -14,7 +15,10 @@ from typing import Any, NoReturn
 
 from quickdraw.cores import wait_briefly
 from quickdraw.errors import ConfigError, Interrupted, QuickdrawError, as_user_error, printable
-from quickdraw.signals import handled_by
+from quickdraw.signals import SIGHUP, handled_by
+
+READER_GONE = (errno.EPIPE, errno.EIO)  # the end of a pipe, a closed terminal
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *filter(None, [SIGHUP]))
 
 
 class Parser(argparse.ArgumentParser):
@@ -38,7 +42,7 @@ def call(
     explain: Callable[[Exception], QuickdrawError | None] = as_user_error,
     when_stopped: str = "stopped",
 ) -> int:
-    """Call a command's function; return its exit code: 0 done, 1 error, 130 Ctrl-C, 143 SIGTERM.
+    """Call a command's function; return its exit code: 0 done, 1 error, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP.
 
     An error that `explain` knows is printed in one line; any other is a bug, and raised. After a signal, `when_stopped`
     is printed.
@@ -46,21 +50,21 @@ def call(
     prepare_streams()
     wait_briefly()
     try:
-        with stopped_by_sigterm():
+        with stopped_by_signals():
             main()
-            sys.stdout.flush()
     except KeyboardInterrupt as stop:
         if when_stopped:
             note(when_stopped)
         return 128 + (stop.signal_number if isinstance(stop, Interrupted) else signal.SIGINT)
     except BrokenPipeError:  # who reads has seen enough: ... --help | head
-        print_to_nobody()
         return 0
     except Exception as error:
         known = explain(error)
         if not known:
             raise
         return complain(known)
+    finally:
+        say("", end="")  # what is still to be printed, while a lost reader can be caught
     return 0
 
 
@@ -81,17 +85,19 @@ def check_ends(arguments: Iterable[str]) -> None:
             )
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """Print text. Where nobody reads any more, it goes nowhere: what runs meanwhile is not stopped by that."""
     try:
-        print(printable(text), flush=True)
-    except BrokenPipeError:
-        print_to_nobody()
+        print(printable(text), end=end, flush=True)
+    except OSError as error:
+        print_to_nobody(1, error)
 
 
-def print_to_nobody() -> None:
-    """Let standard output be as /dev/null from now on."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def print_to_nobody(descriptor: int, error: OSError) -> None:
+    """Let a stream whose reader is gone be as /dev/null from now on; raises the error if it is another."""
+    if error.errno not in READER_GONE:
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def complain(error: Exception) -> int:
@@ -101,8 +107,20 @@ def complain(error: Exception) -> int:
 
 
 def note(text: str) -> None:
-    """Print text on standard error."""
-    print(printable(text), file=sys.stderr)
+    """Print text on standard error, as `say` does on standard output."""
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError as error:
+        print_to_nobody(2, error)
+
+
+def can_show(letter: str) -> bool:
+    """Whether standard output has a letter: not every locale has."""
+    try:
+        letter.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def without_quotes(text: str) -> str:
@@ -137,11 +155,11 @@ def hold_descriptor(descriptor: int) -> None:
             os.close(opened)
 
 
-def stopped_by_sigterm() -> contextlib.AbstractContextManager[None]:
-    """A block in which SIGTERM raises Interrupted, as Ctrl-C raises KeyboardInterrupt."""
+def stopped_by_signals() -> contextlib.AbstractContextManager[None]:
+    """A block in which Ctrl-C, SIGTERM and SIGHUP raise Interrupted."""
     if threading.current_thread() is not threading.main_thread():
         return contextlib.nullcontext()  # only the main thread may handle signals
-    return handled_by(raise_interrupted, (signal.SIGTERM,))
+    return handled_by(raise_interrupted, SIGNALS)
 
 
 def raise_interrupted(number: int, frame: FrameType | None) -> NoReturn:

@@ -50,7 +50,7 @@ class PrunedError(QuickdrawError):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to stop: Ctrl-C (SIGINT) or SIGTERM. Not an error, and caught by no `except Exception`."""
+    """A signal asked the run to stop: Ctrl-C, SIGTERM or SIGHUP. Not an error, and caught by no `except Exception`."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)

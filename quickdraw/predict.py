@@ -127,14 +127,15 @@ def show(answers: Sequence[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False, soft_wrap=True)
+    terminal = Console(highlight=False, soft_wrap=True)
+    block = "█" if console.can_show("█") else "#"
     for answer in answers:
-        console.print(Text(printable(answer["picture"]) + ("" if answer["sure"] else "  (not sure)"), style="bold"))
+        terminal.print(Text(printable(answer["picture"]) + ("" if answer["sure"] else "  (not sure)"), style="bold"))
         width = max(len(guess["class"]) for guess in answer["top"])
         for place, guess in enumerate(answer["top"]):
-            bar = "█" * round(BAR * guess["probability"])
+            bar = block * round(BAR * guess["probability"])
             line = f"  {guess['class'].ljust(width)}  {100 * guess['probability']:5.1f} %  {bar}".rstrip()
-            console.print(Text(printable(line), style="green" if place == 0 else "bright_black"))
+            terminal.print(Text(printable(line), style="green" if place == 0 else "bright_black"))
 
 
 if __name__ == "__main__":

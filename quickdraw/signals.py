@@ -1,16 +1,21 @@
-"""How a run is asked to stop: Ctrl-C, SIGTERM, or SIGUSR2, which Slurm sends before a time-out."""
+"""How a run is asked to stop: Ctrl-C, SIGTERM, SIGHUP (a closed terminal), SIGUSR2 (of Slurm before a time-out)."""
 
 import contextlib
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 
 from quickdraw.errors import Interrupted
 
-SIGUSR2 = getattr(signal, "SIGUSR2", None)  # not on Windows
-SIGNALS = (signal.SIGINT, signal.SIGTERM, *([SIGUSR2] if SIGUSR2 else []))
+SIGHUP, SIGUSR2 = getattr(signal, "SIGHUP", None), getattr(signal, "SIGUSR2", None)  # not on Windows
+SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM, *filter(None, [SIGHUP, SIGUSR2]))
 REPEATED_S = 2.0
+AGAIN_S = 0.05  # between two looks whether an import has ended
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 class StopSignal:
@@ -53,7 +58,7 @@ class StopSignal:
 
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[StopSignal]:
-    """Handle SIGINT, SIGTERM and SIGUSR2 as StopSignal says inside this block."""
+    """Handle all of SIGNALS as StopSignal says inside this block."""
     stop = StopSignal()
     with handled_by(stop.receive):
         yield stop
@@ -61,22 +66,60 @@ def stop_on_signals() -> Iterator[StopSignal]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ignore SIGINT, SIGTERM and SIGUSR2 inside this block: a last short piece of work of a run that has ended."""
+    """Ignore all of SIGNALS inside this block: a last short piece of work of a run that has ended."""
     with handled_by(signal.SIG_IGN):
         yield
 
 
 @contextlib.contextmanager
-def handled_by(
-    handler: Callable[[int, FrameType | None], None] | signal.Handlers, numbers: Sequence[signal.Signals] = SIGNALS
-) -> Iterator[None]:
-    """Let a handler have these signals inside this block, and those before it have them again after."""
-    before = [signal.signal(number, handler) for number in numbers]
+def handled_by(handler: Handler | signal.Handlers, numbers: Sequence[signal.Signals] = SIGNALS) -> Iterator[None]:
+    """Let a handler have these signals inside this block, and those before it have them again after.
+
+    A SIGHUP that is ignored stays so: `nohup` started this process.
+    """
+    if callable(handler):
+        handler = after_imports(handler)
+    before = {}
+    for number in numbers:
+        if number != SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, earlier in zip(numbers, before, strict=True):
+        for number, earlier in before.items():
             signal.signal(number, earlier)
+
+
+def after_imports(handler: Handler) -> Handler:
+    """A handler that is called when no import is under way: what an exception ends there is a broken module."""
+    outside = import_depth(sys._getframe())
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        if import_depth(frame) <= outside:
+            handler(number, frame)
+            return
+        again = threading.Timer(AGAIN_S, send_to_main_thread, [number])
+        again.daemon = True
+        again.start()
+
+    return receive
+
+
+def import_depth(frame: FrameType | None) -> int:
+    """How many frames of the import system are on the stack that ends with this frame."""
+    depth = 0
+    while frame:
+        depth += frame.f_code.co_filename.startswith("<frozen importlib")
+        frame = frame.f_back
+    return depth
+
+
+def send_to_main_thread(number: int) -> None:
+    """Send this process a signal such that a main thread that waits wakes up."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 def hand_on(number: int) -> None:

@@ -45,7 +45,7 @@ def test_errors_that_the_user_can_fix_are_printed_and_bugs_are_raised(capsys: py
         console.call(lambda: fail(ZeroDivisionError()))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_a_command_with_its_exit_code(
     number: signal.Signals, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -162,7 +162,7 @@ def test_summary_is_right_after_the_parent_was_killed_and_can_be_made_again(tmp_
     assert path.read_bytes() == text
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signal_lets_jobs_save_and_the_same_command_continues(
     tmp_path: Path, drawings: Path, undisturbed: Outcome, number: int, code: int
 ) -> None:

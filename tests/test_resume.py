@@ -137,11 +137,12 @@ def test_kill_9_at_random_moments_changes_no_bit(tmp_path: Path, drawings: Path)
     [
         (signal.SIGINT,),
         (signal.SIGTERM,),
+        (signal.SIGHUP,),
         (signal.SIGUSR2,),
         (signal.SIGTERM, signal.SIGTERM),  # as Slurm cancels a job, within milliseconds
         (signal.SIGTERM, signal.SIGUSR2),
     ],
-    ids=["ctrl-c", "sigterm", "sigusr2", "sigterm-twice", "sigterm-sigusr2"],
+    ids=["ctrl-c", "sigterm", "sighup", "sigusr2", "sigterm-twice", "sigterm-sigusr2"],
 )
 def test_a_signal_saves_and_prints_how_to_continue(
     numbers: tuple[int, ...], tmp_path: Path, tiny: tuple[str, ...], undisturbed: dict[str, Any]

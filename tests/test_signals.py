@@ -1,10 +1,16 @@
-"""A run's last words are written whatever signal comes meanwhile."""
+"""A signal is heard whatever goes on, and breaks no import and no last words."""
 
 import signal
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
-from quickdraw.signals import SIGNALS, undisturbed
+import pytest
+
+from quickdraw import console
+from quickdraw.errors import Interrupted
+from quickdraw.signals import SIGHUP, SIGNALS, handled_by, stop_on_signals, undisturbed
 from tests.support.program import ROOT
 
 
@@ -30,3 +36,55 @@ def test_tests_that_inherit_an_ignored_sigint_hand_on_one_that_interrupts() -> N
         "pytest_configure(); assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+IMPORTED = """
+import signal
+signal.raise_signal({number})
+for place in range(1000):
+    done = place
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("inside", ["a run", "a command"])
+def test_an_import_ends_before_a_signal_is_raised(
+    inside: str, number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"imported_by_{inside.replace(' ', '_')}_{number.name.lower()}"
+    (tmp_path / f"{name}.py").write_text(IMPORTED.format(number=int(number)))
+    handled = handled_by(console.raise_interrupted) if inside == "a command" else stop_on_signals()
+
+    def import_and_wait() -> None:
+        with handled:
+            __import__(name)
+            threading.Event().wait(30)  # until the signal is raised
+
+    with pytest.raises(Interrupted) as stopped:
+        import_and_wait()
+    assert stopped.value.signal_number == number
+    assert sys.modules.pop(name).done == 999
+
+
+def test_a_program_that_is_itself_imported_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "import signal\nfrom quickdraw.signals import stop_on_signals\n"
+    text += "with stop_on_signals():\n    signal.raise_signal(15)\n    raise AssertionError('not stopped')\n"
+    (tmp_path / "imported_program.py").write_text(text)
+    with pytest.raises(Interrupted):
+        __import__("imported_program")
+
+
+def test_a_run_that_nohup_started_ignores_a_closed_terminal() -> None:
+    assert SIGHUP
+    heard: list[int] = []
+    before = signal.signal(SIGHUP, signal.SIG_IGN)
+    try:
+        with handled_by(lambda number, frame: heard.append(number)):
+            signal.raise_signal(SIGHUP)
+            signal.raise_signal(signal.SIGTERM)
+        assert signal.getsignal(SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(SIGHUP, before)
+    assert heard == [signal.SIGTERM]

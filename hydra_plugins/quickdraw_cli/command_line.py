@@ -20,6 +20,7 @@ from hydra_plugins.quickdraw_cli import resolvers
 from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
 from hydra_plugins.quickdraw_cli.options import check_options, config_folders, options_last
+from hydra_plugins.quickdraw_cli.own_files import check_own_files
 from hydra_plugins.quickdraw_cli.saved import quoted, with_rerun, with_resume
 from quickdraw import console
 from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, as_user_error
@@ -46,6 +47,7 @@ def call(main: Callable[[], Any]) -> int:
         arguments = with_resume(with_rerun(with_sweep_name(typed)))
         if arguments is not None:
             check_choices(arguments)
+            check_own_files(arguments, config_folders(typed))
             sys.argv[1:] = options_last(arguments)
             main()
 

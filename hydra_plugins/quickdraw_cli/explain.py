@@ -4,11 +4,13 @@ import re
 import sys
 from collections.abc import Sequence
 
+import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from hydra_plugins.quickdraw_cli.own_files import yaml_error
 from hydra_plugins.quickdraw_cli.resolvers import CONF, composed
 from quickdraw.errors import ConfigError
 from quickdraw.settings import nearest
@@ -17,6 +19,8 @@ from quickdraw.settings import nearest
 def explained(error: Exception) -> ConfigError | None:
     """What the user can do about an error of Hydra or OmegaConf over the command line; None for another one."""
     text = str(error)
+    if isinstance(error, yaml.YAMLError):
+        return yaml_error(error)
     key = re.search(r"Could not (?:override|append|delete).*?'([^']+)'", text)
     if key and (CONF / key[1]).is_dir():
         choices = sorted(path.stem for path in (CONF / key[1]).glob("*.yaml"))

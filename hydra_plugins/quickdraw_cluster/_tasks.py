@@ -1,13 +1,12 @@
 """What a job's process does on another machine, and what all launchers for more than one machine need."""
 
-import sys
 from pathlib import Path
 from typing import Any, Self
 
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from hydra_plugins.quickdraw_launcher._task import HydraTask
+from hydra_plugins.quickdraw_launcher._task import HydraTask, importable_module
 
 INSTALL = "install what clusters need: pip install -r requirements-cluster.txt"
 
@@ -25,7 +24,7 @@ class ClusterTask(HydraTask):
         with open_dict(config):
             sweep = Path(config.hydra.sweep.dir).absolute()
             config.hydra.sweep.dir, config.hydra.sweep.subdir = str(sweep), str(folder.absolute().relative_to(sweep))
-        return cls(context, config, importable_module(function.__module__), function.__name__)
+        return cls(context, config, importable_module(function), function.__name__)
 
 
 class SlurmTask(ClusterTask):
@@ -39,12 +38,6 @@ class SlurmTask(ClusterTask):
         with open_dict(config):
             config.hydra.job.id = JobEnvironment().job_id
         self.run(config)
-
-
-def importable_module(module: str) -> str:
-    """The name under which another process can import a module: `run` for the `__main__` of `run.py`."""
-    file = getattr(sys.modules[module], "__file__", None)
-    return Path(file).stem if module == "__main__" and file else module
 
 
 def plain_options(options: Any) -> Any:

@@ -7,10 +7,11 @@ cannot be pickled.
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobRuntime, run_job, setup_globals
-from hydra.types import HydraContext
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from hydra_plugins.quickdraw_cli import resolvers
@@ -38,3 +39,10 @@ class HydraTask:
         function: Callable[[DictConfig], Any] = decorated.__wrapped__  # without Hydra's command line around it
         returned = run_job(function, config, "hydra.sweep.dir", "hydra.sweep.subdir", self.context)
         _ = returned.return_value  # raises what the function raised
+
+
+def importable_module(function: TaskFunction) -> str:
+    """The name under which another process can import a program's function: `run`, whatever `__main__` is here."""
+    if function.__module__ != "__main__":
+        return function.__module__
+    return Path(function.__globals__["__file__"]).resolve().stem

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.resolvers import plain
-from hydra_plugins.quickdraw_launcher._task import HydraTask
+from hydra_plugins.quickdraw_launcher._task import HydraTask, importable_module
 from quickdraw.console import say
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better
@@ -97,7 +97,7 @@ class LocalLauncher(Launcher):
 
     def task(self, config: DictConfig, folder: Path) -> HydraTask:
         """What trains a job in the process that is started for it."""
-        return HydraTask(self.context, config, self.task_function.__module__, self.task_function.__name__)
+        return HydraTask(self.context, config, importable_module(self.task_function), self.task_function.__name__)
 
     @staticmethod
     def returned(job: Job, run: Run) -> JobReturn:

@@ -1,5 +1,6 @@
 """The settings of all jobs of a sweep, checked before the first starts."""
 
+import contextlib
 from collections.abc import Sequence
 from multiprocessing import connection
 from typing import Any
@@ -57,7 +58,8 @@ def check_arguments(pipe: "connection.Connection", asked: Sequence[Asked]) -> No
             complaints.setdefault(str(error), overrides)
         except Exception as error:  # importing a class runs code that may be new
             complaints.setdefault(f"{type(error).__name__}: {error}", overrides)
-    pipe.send((len(visible_gpus()), complaints))
+    with contextlib.suppress(BrokenPipeError):  # who asked was killed
+        pipe.send((len(visible_gpus()), complaints))
 
 
 def check_threads(jobs: Sequence[Job], cpus: float | None, key: str) -> None:

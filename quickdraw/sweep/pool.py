@@ -16,6 +16,7 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import get_temp_dir
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from quickdraw.errors import RunError
@@ -78,7 +79,8 @@ class Pool:
             path = os.environ.get("PYTHONPATH")
             path = os.pathsep.join([str(ROOT), path]) if path else str(ROOT)
             make_socket_folder()
-            with environment({"PYTHONPATH": path, IN_SERVER: "1"}):  # CPython 3.11 gives its server no sys.path
+            # CPython 3.11 gives its server no sys.path.
+            with environment({"PYTHONPATH": path, IN_SERVER: "1"}), without_main():
                 ensure_running()
 
     def submit(self, name: str, function: Callable[..., None], *arguments: Any) -> None:
@@ -127,7 +129,8 @@ class Pool:
         self.warm_up()  # the server may have been killed
         ours, theirs = self.context.Pipe()
         process = self.context.Process(target=hold_lifeline, args=(theirs, function, *arguments), name=name)
-        process.start()
+        with without_main():
+            process.start()
         theirs.close()
         return Child(process, ours)
 
@@ -154,6 +157,20 @@ def hold_lifeline(lifeline: "connection.Connection", function: Callable[..., Non
     """Call the function, and hold our end of the lifeline until this process is gone."""
     pruning_hook.pipe = lifeline
     function(*arguments)
+
+
+@contextlib.contextmanager
+def without_main() -> Iterator[None]:
+    """Let a process that starts inside this block not run the main script again.
+
+    Under runpy, a profiler or IPython's %run that is somebody else's; a job imports what it needs by name.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager
