@@ -329,7 +329,10 @@ def test_a_folder_that_is_no_run_is_refused(kind: str, tmp_path: Path) -> None:
     if kind == "damaged":
         (run / "status.json").write_text('{"state": "inter')
     before = contents(tmp_path)
-    assert refused(resume(run), "resume=run: expected the folder of a run that began; start a new one")
+    expected = "resume=run: expected the folder of a run that began; start a new one"
+    if kind == "damaged":
+        expected = "run: damaged: status.json: expected JSON"
+    assert refused(resume(run), expected)
     assert contents(tmp_path) == before
     assert run.exists() == (kind != "missing")
 
