@@ -120,9 +120,11 @@ class RaceSweeper(AdaptiveSweeper):
                 "a grid ranks such settings: leave hydra/sweeper=race out"
             )
         names = display_names(runs)
-        if len({*names.values()}) < len(names):
-            names = {folder: folder.name for folder in names}
-        return {names[folder]: overrides for folder, (_, overrides) in probes.items()}, first_seed
+        settings = {}
+        for folder, (_, overrides) in probes.items():
+            name = names[folder]
+            settings[folder.name if name in settings else name] = overrides
+        return settings, first_seed
 
     def _check_budget(self, count: int) -> None:
         """Raise ConfigError if the budget does not reach to the first look."""

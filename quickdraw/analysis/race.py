@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -78,18 +78,27 @@ class Race:
         fallen = [dropped.name for dropped in reversed(decision.dropped)]
         settings = []
         for name in (*decision.kept, *fallen):
-            found = [runs[place] for place in self.jobs[name].values() if place in runs]
-            scored = [run for run in found if run.score is not None or run.state == "diverged"]
+            scored = []
+            for place in self.jobs[name].values():
+                run = runs.get(place)
+                if run and (run.score is not None or run.state == "diverged"):
+                    scored.append(run)
             if scored:
                 settings.append(Setting(name, scored))
         return settings
 
+    def places(self, seeds: int) -> set[str]:
+        """The folders of the jobs with the first so many seeds, as paths below the sweep's folder."""
+        found = set()
+        for places in self.jobs.values():
+            for seed, place in places.items():
+                if seed < self.first_seed + seeds:
+                    found.add(place)
+        return found
+
     def save(self, folder: Path) -> None:
         """Write `race.json` into the sweep's folder."""
-        write_json(folder / FILE, {"keys": self.keys, "first_seed": self.first_seed, **self._folders()})
-
-    def _folders(self) -> dict[str, Any]:
-        return {"jobs": self.jobs, "fresh": self.fresh}
+        write_json(folder / FILE, asdict(self))
 
 
 def scores(folders: Mapping[str, Mapping[int, str]], runs: Mapping[str, Run]) -> dict[str, dict[int, float]]:

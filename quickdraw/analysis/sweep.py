@@ -90,7 +90,8 @@ class Sweep:
         """The setting of each run, whatever its seed, by folder: `lr=0.001`."""
         names = {run.folder: setting_text(run, self.setting_keys) or SAME for run in self.runs}
         if self.race:
-            names |= {run.folder: setting.name for setting in self.settings for run in setting.runs}
+            for setting in self.settings:
+                names |= dict.fromkeys((run.folder for run in setting.runs), setting.name)
         return names
 
     @cached_property
@@ -201,8 +202,7 @@ class Sweep:
 
         if not (self.race and self.decision and self.decision.rounds):
             return self._has_result
-        first_look = range(self.race.first_seed, self.race.first_seed + self.decision.rounds[0].seeds)
-        entered = {place for places in self.race.jobs.values() for seed, place in places.items() if seed in first_look}
+        entered = self.race.places(self.decision.rounds[0].seeds)
         in_time = [place_of(self.folder, run.folder) in entered for run in self.runs]
         return self._has_result & np.array(in_time, dtype=bool)
 

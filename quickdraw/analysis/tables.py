@@ -83,7 +83,9 @@ def place(run: Run) -> tuple[Any, ...]:
 
 def ranking_table(sweep: Sweep) -> Table:
     """The settings with mean, standard deviation and 95 % interval of the mean over their seeds."""
-    fallen = {dropped.name: dropped for dropped in sweep.decision.dropped} if sweep.decision else {}
+    fallen = {}
+    if sweep.decision:
+        fallen = {dropped.name: fall_text(dropped) for dropped in sweep.decision.dropped}
     rows = []
     for row in ranking_rows(sweep):
         interval, notes = "-", []
@@ -92,7 +94,7 @@ def ranking_table(sweep: Sweep) -> Table:
         if row["may_be_best"]:
             notes.append("may be the best")
         if row["setting"] in fallen:
-            notes.append(fall_text(fallen[row["setting"]]))
+            notes.append(fallen[row["setting"]])
         if row["diverged"]:
             notes.append(f"{row['diverged']} diverged")
         numbers = [row["seeds"], row["mean"], row["deviation"], interval, row["test_accuracy"]]

@@ -37,8 +37,8 @@ class RaceRunner(Runner[RaceView]):
         if self.todo:
             self.jobs.check(self.todo)
         rows = []
-        for setting in self.race.jobs:
-            seeds = sum(place in self.runs for place in self.race.jobs[setting].values())
+        for setting, places in self.race.jobs.items():
+            seeds = len(self.runs.keys() & places.values())
             rows.append([setting, seeds, "left" if setting in self.decision.kept else "out"])
         return f"{table(['setting', 'seeds', ''], rows)}\n\n{self.to_do()}"
 
@@ -91,16 +91,22 @@ class RaceRunner(Runner[RaceView]):
         """Decide, look by look, until a training is missing or none is wanted any more."""
         while True:
             decision = self.race.decision(self.runs)
-            if decision.finished:
-                leader = decision.kept[0]
-                fresh = self.race.fresh.setdefault(leader, {})
-                wanted = [(fresh, leader, seed) for seed in self.race.fresh_seeds if seed not in fresh]
-            else:
-                wanted = [(self.race.jobs[name], name, seed) for name, seed in decision.needed]
-            for folders, name, seed in wanted:
-                self._want(folders, name, seed)
-            if self.missing or not wanted:
+            before = len(self.known)
+            self._want_all(decision)
+            if self.missing or len(self.known) == before:
                 return decision
+
+    def _want_all(self, decision: Decision) -> None:
+        """Make known what the next look waits for; after the last one the first setting's jobs with fresh seeds."""
+        if not decision.finished:
+            for name, seed in decision.needed:
+                self._want(self.race.jobs[name], name, seed)
+            return
+        leader = decision.kept[0]
+        fresh = self.race.fresh.setdefault(leader, {})
+        for seed in self.race.fresh_seeds:
+            if seed not in fresh:
+                self._want(fresh, leader, seed)
 
     def _want(self, folders: dict[int, str], name: str, seed: int) -> None:
         """Make a job known: it is to be run, unless it is found at its end."""

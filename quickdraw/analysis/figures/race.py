@@ -17,11 +17,13 @@ def race_figure(sweep: Sweep) -> Figure | None:
     fell = {dropped.name: dropped.seeds for dropped in decision.dropped}
     with figure(WIDTH, 4.2, "The race: mean score over the seeds so far; a cross: shown to be worse") as (made, axes):
         for setting in reversed(sweep.settings):  # the best on top
-            looks = [look.seeds for look in decision.rounds if look.seeds <= fell.get(setting.name, decision.seeds)]
-            means = []
-            for look in looks:
-                seeds = range(sweep.race.first_seed, sweep.race.first_seed + look)
-                means.append(sweep.measured(mean([setting.scores[seed] for seed in seeds if seed in setting.scores])))
+            looks, means = [], []
+            for look in decision.rounds:
+                if look.seeds <= fell.get(setting.name, decision.seeds):
+                    end = sweep.race.first_seed + look.seeds
+                    so_far = [score for seed, score in setting.scores.items() if seed < end]
+                    looks.append(look.seeds)
+                    means.append(sweep.measured(mean(so_far)))
             if setting.name in fell:
                 axes.plot(looks, means, color=GREY, linewidth=1)
                 axes.plot(looks[-1:], means[-1:], "x", color=GREY)
