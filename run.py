@@ -22,7 +22,7 @@ from hydra_plugins.quickdraw_cli import command_line, resolvers
 from hydra_plugins.quickdraw_cli.resolvers import plain
 from hydra_plugins.quickdraw_cli.saved import config_from
 from quickdraw import settings
-from quickdraw.building import build, check_network, construct
+from quickdraw.building import build, check_network, check_optimizer, construct
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.signals import StopSignal, stop_on_signals
@@ -84,6 +84,7 @@ def train_and_test(
     net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
     check_network(net, next(iter(data.val))[0].to(config["device"]), len(data.classes))
     optimizer = build(config, "optimizer", net.parameters())
+    check_optimizer(optimizer)
 
     # Where the run stood, if it is continued.
     environment = hardware.environment(config)

@@ -170,6 +170,20 @@ def check_network(net: "nn.Module", images: "Tensor", classes: int) -> None:
         raise ConfigError(f"{place}nothing of what it computes can be learnt: its logits depend on no parameter")
 
 
+def check_optimizer(optimizer: Any) -> None:
+    """Raise ConfigError for an optimizer whose step wants more than the gradients, such as a closure."""
+    wanted = []
+    for name, argument in inspect.signature(optimizer.step).parameters.items():
+        if argument.default is argument.empty and argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            wanted.append(name)
+    if wanted:
+        kind = type(optimizer).__name__
+        raise ConfigError(
+            f"optimizer: expected one whose step() needs the gradients only, got {kind}, which needs "
+            f"{', '.join(wanted)}; choose another, such as optimizer=adamw"
+        )
+
+
 def described_place(kind: type) -> str:
     """Where a class begins, as file and line."""
     _, line = inspect.getsourcelines(kind)

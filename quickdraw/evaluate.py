@@ -127,7 +127,7 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
 
 def open_drawings(settings: dict[str, Any], classes: Sequence[str]) -> tuple[dict[str, Path], list[np.ndarray]]:
     """Return each class's file and its drawings, uint8 [n, 784] mapped."""
-    from quickdraw.data.class_files import find_class_files, map_class_file, open_class_files
+    from quickdraw.data.class_files import find_class_files, map_class_files, open_class_files
     from quickdraw.data.rendering.render import rendered
     from quickdraw.data.rendering.stroke_files import Simplified, SketchRnn
 
@@ -138,7 +138,7 @@ def open_drawings(settings: dict[str, Any], classes: Sequence[str]) -> tuple[dic
             kind = SketchRnn if path.suffix.casefold() == ".npz" else Simplified
             strokes.append(kind(path, limit, False))
         paths = dict(zip(classes, rendered(strokes, limit, Path(settings["data.cache"])), strict=True))
-        return paths, list(map(map_class_file, paths.values()))
+        return paths, map_class_files(paths.values())
     paths = find_class_files(root, classes)
     return paths, [file[:limit] for file in open_class_files(root, paths)]
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".tmp"  # the ending of a file that is being written
+OTHER_FILES = 256  # that a training has open beside its drawings: libraries, logs, pipes
 DEEPEST = 50  # a file of ours has lists and objects in each other 5 deep
 LARGEST = 16_000_000  # bytes of a file that is read as a whole: hundreds of starts of a run on 345 classes
 LONGEST_NUMBER = 25  # digits
@@ -121,6 +122,21 @@ def user_path(text: str | os.PathLike[str]) -> Path:
     with contextlib.suppress(RuntimeError):  # no such user: a folder may be called so
         return path.expanduser()
     return path
+
+
+def allow_open_files(count: int) -> None:
+    """Let this process open so many files, and some more, as far as the system's hard limit goes."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft not in (resource.RLIM_INFINITY, wanted) and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def make_folder(folder: Path) -> None:

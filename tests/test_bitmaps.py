@@ -104,6 +104,11 @@ BAD = {
             "{'shape': (21, 784)}": "its header is",
         }.items()
     },
+    "an expression": (
+        with_header("'descr': '|u1', 'fortran_order': False | True, 'shape': (21, 784)"),
+        "its header is",
+    ),
+    "a small true": (with_header("'descr': '|u1', 'fortran_order': true, 'shape': (21, 784)"), "its header is"),
     "a key too few": (with_header("'descr': '|u1', 'shape': (21, 784)"), "its header is"),
     "a key twice": (with_header("'descr': '|u1', 'descr': '|u1', 'shape': (21, 784)"), "its header is"),
     "another key": (with_header("'descr': '|u1', 'fortran': False, 'shape': (21, 784)"), "its header is"),

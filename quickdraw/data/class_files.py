@@ -3,10 +3,11 @@
 A bitmap file is an `.npy` of uint8 [N, 784]. A download needs all but the mapping, and no numpy.
 """
 
+import errno
 import os
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -14,7 +15,8 @@ from urllib.parse import unquote
 from quickdraw.data.fetch.official import class_names, read_table
 from quickdraw.data.names import download_command, is_raw, is_spelt
 from quickdraw.data.npy_header import LONGEST_HEADER, NPY_MAGIC, read_header
-from quickdraw.errors import DataError
+from quickdraw.errors import DataError, RunError
+from quickdraw.files import allow_open_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,8 +113,17 @@ def map_class_file(path: Path) -> "np.ndarray":
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.EMFILE:
+            raise RunError(f"{path}: too many open files; raise the limit in this shell: ulimit -n 1024") from error
         raise DataError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     return np.asarray(mapped)  # indexes 4 times as fast
+
+
+def map_class_files(paths: Iterable[Path]) -> list["np.ndarray"]:
+    """Map some files as `map_class_file` does; each stays open."""
+    paths = list(paths)
+    allow_open_files(len(paths))
+    return [map_class_file(path) for path in paths]
 
 
 def open_class_file(path: Path) -> "np.ndarray":
@@ -142,6 +153,7 @@ def open_class_files(root: Path, paths: Mapping[str, Path]) -> list["np.ndarray"
     """
     from quickdraw.data.pixel_check import fainter
 
+    allow_open_files(len(paths))
     files: dict[str, np.ndarray] = {}
     fetchable, complaints = [], []
     for name, path in paths.items():

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 
-from quickdraw.data.class_files import find_class_files, map_class_file
+from quickdraw.data.class_files import find_class_files, map_class_files
 from quickdraw.data.dataset import FileDataset
 from quickdraw.data.fetch.official import expand_classes
 from quickdraw.data.names import DEFAULT_CLASSES
@@ -60,7 +60,7 @@ class Strokes(FileDataset):
         paths = dict(zip(names, rendered(sources, limit, cache), strict=True))
         super().__init__(
             paths,
-            list(map(map_class_file, paths.values())),
+            map_class_files(paths.values()),
             batch_size=batch_size,
             split_seed=split_seed,
             balance=balance,

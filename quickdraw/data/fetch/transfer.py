@@ -7,6 +7,8 @@ connection, a killed process or a busy server costs a wait; the next attempt ask
 import hashlib
 import random
 import threading
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +41,27 @@ class RetryPolicy:
     retry_after_s: float = 120.0  # a server that wants a longer pause gets it from the user
     connect_s: float = 10.0
     read_s: float = 30.0
+    slowest_bytes_per_s: float = 500.0  # a server that sends less over a window is as good as silent
+    window_s: float = 60.0
+
+
+class Pace:
+    """How fast bytes arrive: `note` raises TransientError when they do so too slowly over a window."""
+
+    def __init__(self, policy: RetryPolicy, clock: Callable[[], float]) -> None:
+        self.policy = policy
+        self.clock = clock
+        self.since, self.arrived = clock(), 0
+
+    def note(self, count: int) -> None:
+        """Count bytes that have just arrived."""
+        self.arrived += count
+        passed = self.clock() - self.since
+        if passed < self.policy.window_s:
+            return
+        if self.arrived < self.policy.slowest_bytes_per_s * passed:
+            raise TransientError(f"only {self.arrived:,} bytes arrived in {passed:.0f} s", too_slow=True)
+        self.since, self.arrived = self.clock(), 0
 
 
 @dataclass
@@ -62,7 +85,14 @@ class Transfer:
 class Fetcher:
     """Fetches files from one server, for several threads at once."""
 
-    def __init__(self, pool: urllib3.PoolManager, policy: RetryPolicy, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        pool: urllib3.PoolManager,
+        policy: RetryPolicy,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.clock = clock
         self.pool = pool
         self.policy = policy
         self.stop = stop
@@ -97,7 +127,8 @@ class Fetcher:
                 reason, wait_s = str(error), self._backoff_s(wrong)
             except TransientError as error:
                 # Only a byte further than ever is progress: a server without ranges could start over for ever.
-                failures = 1 if partial.size() > furthest else failures + 1
+                progressed = partial.size() > furthest and not error.too_slow
+                failures = 1 if progressed else failures + 1
                 furthest = max(furthest, partial.size())
                 self._give_up(transfer, error, failures)
                 reason, wait_s = str(error), error.retry_after_s + self._backoff_s(failures)
@@ -144,10 +175,11 @@ class Fetcher:
             end, validator = origin.needed, origin.validator
         answer = web.ask(self.pool, transfer.url, start, end, validator)
         self.reached = True
+        pace = Pace(self.policy, self.clock)
         with closing(answer.response):
             chunk = b""
             if origin is None or answer.start == 0:
-                origin, chunk = self._begin(transfer, answer)
+                origin, chunk = self._begin(transfer, answer, pace)
                 partial.begin(origin)
             elif answer.size != origin.size:
                 raise WrongBytesError(f"the file changed on the server from {origin.size:,} to {answer.size} bytes")
@@ -163,8 +195,9 @@ class Fetcher:
                     if self.stop.is_set():
                         raise Cancelled
                     chunk = answer.read(min(CHUNK, needed - transfer.done))
+                    pace.note(len(chunk))
 
-    def _begin(self, transfer: Transfer, answer: Answer) -> tuple[Origin, bytes]:
+    def _begin(self, transfer: Transfer, answer: Answer, pace: Pace) -> tuple[Origin, bytes]:
         """Check the first bytes against all that is known, note what they begin, and return the bytes to be written."""
         published, head = transfer.official, answer.read(CHUNK)
         if head.lstrip()[:1] == b"<":
@@ -178,7 +211,9 @@ class Fetcher:
         if transfer.kind.ending == ".npy":
             try:
                 while (header := read_bitmap_header(head)) is None:
-                    head += answer.read(CHUNK)
+                    more = answer.read(CHUNK)
+                    pace.note(len(more))
+                    head += more
             except DataError as error:
                 raise WrongBytesError(str(error)) from error
             length, rows = header

@@ -14,6 +14,7 @@ from urllib3.response import BaseHTTPResponse
 from quickdraw.errors import ConfigError, DownloadError
 
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # the statuses that a later try may not meet
+OF_ANOTHER_HOST, NOT_NOW = {62, 64}, {9, 10}  # OpenSSL's codes for a certificate's host and time
 LENGTH = r"[0-9]{1,18}"  # whatever a server says, it becomes no number that takes long to read
 # All waiting and retrying is in transfer.py, which can be cancelled; of urllib3's own only redirects are followed.
 REDIRECTS_ONLY = urllib3.Retry(
@@ -28,8 +29,11 @@ class FatalError(DownloadError):
 class TransientError(Exception):
     """The connection failed, but may not fail the next time."""
 
-    def __init__(self, reason: str, retry_after_s: float = 0.0, unreachable: bool = False) -> None:
+    def __init__(
+        self, reason: str, retry_after_s: float = 0.0, unreachable: bool = False, too_slow: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.too_slow = too_slow
         self.retry_after_s = retry_after_s
         self.unreachable = unreachable
 
@@ -100,7 +104,7 @@ def ask(pool: urllib3.PoolManager, url: str, start: int, end: int | None, valida
         headers["If-Range"] = validator
     try:
         response = pool.request("GET", url, headers=headers, preload_content=False, retries=REDIRECTS_ONLY)
-    except (http.HTTPError, OSError) as error:
+    except (http.HTTPError, OSError, ValueError) as error:  # a Location that is no URL is a ValueError
         raise _error_of(error, url) from error
     try:
         return _judge(response, url, start)
@@ -166,15 +170,24 @@ def _error_of(error: Exception, url: str) -> Exception:
     cause = getattr(error, "reason", None) or error
     if isinstance(cause, http.ResponseError):
         return DownloadError(f"{url}: redirected too often; look at the base URL")
-    if isinstance(cause, http.LocationValueError):
+    if isinstance(cause, http.LocationValueError) or not isinstance(cause, http.HTTPError | OSError):
         return DownloadError(f"{url}: redirected to something else than a URL ({cause}); look at the base URL")
     if isinstance(cause, http.SSLError) and isinstance(cause.args[0], SSLCertVerificationError):
-        return FatalError(
-            f"{host_of(url)}: its certificate is not trusted ({cause.args[0].verify_message}); let SSL_CERT_FILE name "
-            "the certificates to trust (macOS: run 'Install Certificates.command' of your Python)"
-        )
+        return FatalError(_untrusted(host_of(url), cause.args[0]))
     lost = (http.NewConnectionError, http.ConnectTimeoutError, http.ProxyError)
     return TransientError(_plain(cause), unreachable=isinstance(cause, lost))
+
+
+def _untrusted(host: str, error: SSLCertVerificationError) -> str:
+    """Why a certificate is refused, and what to do about it."""
+    advice = (
+        "let SSL_CERT_FILE name the certificates to trust (macOS: run 'Install Certificates.command' of your Python)"
+    )
+    if error.verify_code in OF_ANOTHER_HOST:
+        advice = "look at the base URL, or try a network without a proxy or login page that answers for it"
+    elif error.verify_code in NOT_NOW:
+        advice = "look at the clock of this machine"
+    return f"{host}: its certificate is not trusted ({error.verify_message}); {advice}"
 
 
 def _plain(error: object) -> str:
