@@ -53,6 +53,7 @@ Where everything is, from the top down; imports run down this list and never up.
     sweep/local.py                  that interface on this machine, each job in a process of its own
     sweep/claims.py                 the cores that sweeps of this machine have taken for their jobs
     sweep/checks.py                 the settings of all jobs, checked before the first starts
+    sweep/same_drawings.py          whether finished jobs saw the drawings that the next ones will
     sweep/pool.py                   starts processes for sweep/local.py, and waits for the first to end
     sweep/process.py                runs inside such a process: its log, its GPU, its end with the parent's
     sweep/preload.py                what is imported once for all jobs

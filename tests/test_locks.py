@@ -2,10 +2,12 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
-from quickdraw.locks import Timeout, take_lock
+from quickdraw.locks import Timeout, is_held, take_lock
 
 
 def test_a_free_lock_is_taken_without_a_word_in_a_folder_made_for_it(tmp_path: Path) -> None:
@@ -49,3 +51,20 @@ def test_a_place_for_no_file_is_an_os_error_before_the_block(tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with pytest.raises(OSError):  # noqa: PT011 - which one depends on the system
         take_lock(tmp_path / "file" / ".lock")
+
+
+def test_whether_a_lock_is_held_is_asked_without_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ".lock"
+    assert not is_held(path)
+    with FileLock(path):
+        assert is_held(path)
+    path.touch()
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    assert not is_held(path)
+    path.unlink()
+    path.mkdir()
+    assert not is_held(path)

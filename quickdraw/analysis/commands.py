@@ -131,7 +131,10 @@ def show_sweep(name: str, outputs: Path = OUTPUTS) -> Answer:
     from quickdraw.analysis.page import leave_report
 
     sweep = find_sweep(name, outputs)
-    written = f"all of it: {write_summary(sweep.folder)}"
+    try:
+        written = f"all of it: {write_summary(sweep.folder)}"
+    except OSError as error:  # somebody else's folder, or a full disk
+        written = f"warning: no summary.csv ({error.strerror or error})"
     page = leave_report(sweep.folder)
     if page:
         written += f"\nlook at it: {page}"

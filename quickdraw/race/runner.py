@@ -13,7 +13,7 @@ from quickdraw.run.listing import Run
 from quickdraw.statistics.race import Decision
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Jobs
-from quickdraw.sweep.runner import Runner, counted, print_end
+from quickdraw.sweep.runner import FAILED, Runner, counted, print_end
 
 
 class RaceRunner(Runner[RaceView]):
@@ -59,6 +59,7 @@ class RaceRunner(Runner[RaceView]):
         say(self.to_do())
         if self.todo:
             self.jobs.check(self.todo)
+            self.check_same([run for run in self.runs.values() if run.result], self.todo)
         self.race.save(self.jobs.folder)
         view = RaceView(self.names, self.jobs.size, self.race.most_jobs, len(self.runs), self.decision)
         stopped = self.run_all(view, fail_fast)
@@ -72,7 +73,7 @@ class RaceRunner(Runner[RaceView]):
 
     def ended(self, run: Run, view: RaceView) -> None:
         """Take in how a job ended; if it was the last that a look waited for, look."""
-        self.failed += run.state == "failed"
+        self.failed += run.state in FAILED
         view.ended(run)
         if not run.ended:
             return

@@ -63,6 +63,7 @@ class SearchRunner(Runner[SearchView]):
         Raises RunError at the end if some failed, and Interrupted after a signal, when the running jobs have saved.
         """
         say(self.preview())
+        self._check_finished()
         for proposal in self.study.unfinished():
             self._add(proposal)
         best, maximise = self.study.best(), self.study.maximise
@@ -126,6 +127,13 @@ class SearchRunner(Runner[SearchView]):
             self.done, self.finished = self.done + 1, self.finished + 1
         said = how_it_ended(state, facts.get("reason", ""))
         view.trial(trial.name(), state, value, said, time.monotonic() - trial.began)
+
+    def _check_finished(self) -> None:
+        """Raise RunError if the drawings changed since trials were finished."""
+        jobs = [job for params in self.study.completed() for job in self.jobs_of(0, params)[:1]]
+        runs = [job.on_disk() for job in jobs]
+        if self.done < self.n_trials:
+            self.check_same([run for run in runs if run.result], jobs)
 
     def _add(self, proposal: Proposal) -> None:
         """Make a trial's jobs known; the first is to be run, and judged.

@@ -96,6 +96,11 @@ class Study:
         """The number of trials that are at their end."""
         return len(self.trials(TrialState.COMPLETE, TrialState.PRUNED))
 
+    def completed(self) -> list[Params]:
+        """The settings of some completed trials: the first and the last."""
+        trials = self.trials(TrialState.COMPLETE)
+        return [trial.params for trial in (*trials[:1], *trials[1:][-1:])]
+
     def best(self) -> float | None:
         """The best score of the completed trials, None before the first."""
         values = [trial.value for trial in self.trials(TrialState.COMPLETE) if trial.value is not None]

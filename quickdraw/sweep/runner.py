@@ -2,19 +2,20 @@
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Generic, TypeVar
 
 from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import report, table
-from quickdraw.console import say
+from quickdraw.console import note, say
 from quickdraw.errors import Interrupted, RunError
 from quickdraw.run.listing import Run, named, place_in, write_summary
 from quickdraw.signals import stop_on_signals
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Jobs
+from quickdraw.sweep.same_drawings import check_drawings, other_program
 from quickdraw.sweep.view import LiveView, SweepView, duration
 
 REFRESH_S = 0.5
@@ -74,6 +75,13 @@ class Runner(ABC, Generic[View]):
         except BaseException:  # a job that asks would otherwise wait for its answer, and we for its end
             self.jobs.wind_up()
             raise
+
+    def check_same(self, finished: Sequence[Run], wanted: Sequence[Job]) -> None:
+        """Raise RunError if the drawings changed since jobs were finished; say so if the program did."""
+        check_drawings(finished, wanted, self.jobs.pool)
+        other = other_program(finished)
+        if other:
+            note(other)
 
     def _start(self, view: View) -> None:
         """Start jobs while there is room; one that has ended by now is only taken in."""
@@ -169,6 +177,7 @@ class SweepRunner(Runner[SweepView]):
     def _check(self) -> None:
         if self.todo:
             self.jobs.check(self.todo)
+            self.check_same([run for run in self.runs.values() if run.result], self.todo)
 
     def _conclude(self, stopped: Interrupted | None) -> None:
         count = len(self.runs)
@@ -205,8 +214,11 @@ def counted(jobs: Iterable[object]) -> str:
 
 def print_end(folder: Path, text: str, draw: bool, also: str = "") -> None:
     """Print how a sweep or a search went, and where all of it is; draw `report.html` first if that is wanted."""
-    summary = write_summary(folder)
-    say(f"\n{text}\n\nall of it: {summary}{also}")
+    say(f"\n{text}\n")
+    try:
+        say(f"all of it: {write_summary(folder)}{also}")
+    except OSError as error:  # what was found is on the terminal by now
+        note(f"warning: no summary.csv ({error.strerror or error})")
     if draw:
         from quickdraw.analysis.page import leave_report  # pandas and matplotlib, when the jobs are done
 

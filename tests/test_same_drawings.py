@@ -1,0 +1,141 @@
+"""A sweep that is continued trains on the drawings that its finished jobs saw, or not at all."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from quickdraw.data.bitmaps import Bitmaps
+from quickdraw.data.doodles import draw_class
+from quickdraw.errors import RunError
+from quickdraw.run.folder import RunFolder
+from quickdraw.run.listing import Run
+from quickdraw.sweep import same_drawings
+from quickdraw.sweep.pool import Pool
+from quickdraw.sweep.runner import SweepRunner
+from quickdraw.sweep.same_drawings import check_drawings, fingerprints_seen, other_program
+from tests.support.damage import job_of
+from tests.support.jobs_here import JobsHere
+
+Compose = Callable[..., dict[str, Any]]
+
+
+class PoolHere:
+    """A pool whose processes are this one."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def call_in_process(self, function: Callable[..., None], question: Any) -> Any:
+        self.asked += len(question)
+        answers: list[Any] = []
+
+        class Pipe:
+            def send(self, value: Any) -> None:
+                answers.append(value)
+
+        function(Pipe(), question)
+        return answers[0]
+
+
+@pytest.fixture
+def config(composed: Compose, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    for name in ("cat", "moon"):
+        np.save(tmp_path / f"{name}.npy", draw_class(name, 60, seed=0))
+
+    def with_settings(**data: Any) -> dict[str, Any]:
+        made = composed(f"data.root={tmp_path}", "data.classes=[cat,moon]", f"data.cache={tmp_path / 'cache'}")
+        made["data"] |= data
+        return made
+
+    return with_settings
+
+
+def finished(folder: Path, config: dict[str, Any]) -> Run:
+    """Make a finished job as training leaves it, with the fingerprints of today's files."""
+    job = job_of(folder, config)
+    folder.mkdir(parents=True)
+    run = RunFolder(folder)
+    run.begin(config, [])
+    node = {key: value for key, value in config["data"].items() if not key.startswith("_")}
+    (folder / "weights").mkdir()
+    known = {"classes": ["cat", "moon"], "fingerprints": dict(Bitmaps(**node).fingerprints)}
+    (folder / "weights" / "x_net.json").write_text(json.dumps(known))
+    run.complete({"val_accuracy": 0.5, "test_accuracy": 0.5})
+    return job.on_disk()
+
+
+def test_drawings_that_were_replaced_are_refused_with_the_class(
+    config: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    run = finished(tmp_path / "sweep" / "a", config())
+    wanted = [job_of(tmp_path / "sweep" / "b", config(batch_size=7))]
+    pool = cast(Pool, PoolHere())
+    check_drawings([run], wanted, pool)
+    np.save(tmp_path / "moon.npy", draw_class("moon", 60, seed=1))
+    with pytest.raises(RunError, match=r"sweep/a: the drawings of moon changed since this job was finished"):
+        check_drawings([run], wanted, pool)
+
+    # Through the sweep itself: before any job starts.
+    jobs = JobsHere(tmp_path / "sweep", 1)
+    jobs.pool = pool
+    runner = SweepRunner(jobs, [job_of(run.folder, config()), *wanted], draw=False)
+    for refused in (runner.preview, lambda: runner.run(fail_fast=False)):
+        with pytest.raises(RunError, match="moon changed"):
+            refused()
+    assert not (tmp_path / "sweep" / "b").exists()
+
+
+def test_only_jobs_with_the_same_settings_of_data_are_compared(
+    config: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    run = finished(tmp_path / "sweep" / "a", config(limit_per_class=30))
+    np.save(tmp_path / "moon.npy", draw_class("moon", 60, seed=1))
+    pool = PoolHere()
+    check_drawings([run], [job_of(tmp_path / "sweep" / "b", config(limit_per_class=40))], cast(Pool, pool))
+    assert pool.asked == 0
+
+
+def test_many_finished_jobs_are_looked_at_here_and_there(
+    config: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = finished(tmp_path / "sweep" / "a", config())
+    looked = []
+    monkeypatch.setattr(same_drawings, "data_key", lambda settings: looked.append(1) or str(len(looked)))
+    fingerprints_seen([run] * 10_000)
+    assert 100 < len(looked) <= same_drawings.MOST_READ
+
+
+def test_another_commit_is_a_warning(config: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    run = finished(tmp_path / "sweep" / "a", config())
+    assert other_program([run]) == ""
+    starts = [{"program": {"commit": "f" * 40}}]
+    (run.folder / "provenance.json").write_text(json.dumps({"starts": starts}))
+    if same_drawings.describe_program()[0]["commit"]:
+        assert other_program([run]).startswith("warning: finished jobs are of commit ffffffffff, this is ")
+
+
+def test_the_ranking_is_printed_where_no_summary_can_be_written(
+    config: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = finished(tmp_path / "sweep" / "a", config())
+
+    def refuse(*arguments: Any) -> None:
+        raise OSError(30, os.strerror(30), "summary.csv")
+
+    monkeypatch.setattr("quickdraw.sweep.runner.write_summary", refuse)
+    monkeypatch.setattr("quickdraw.analysis.commands.write_summary", refuse)
+    SweepRunner(JobsHere(run.folder.parent, 1), [job_of(run.folder, config())], draw=False).run(fail_fast=False)
+    printed = capsys.readouterr()
+    assert "0.5000" in printed.out
+    assert printed.err == "warning: no summary.csv (Read-only file system)\n"
+    from quickdraw.analysis.commands import show_sweep
+
+    assert "warning: no summary.csv (Read-only file system)" in str(show_sweep(str(run.folder.parent)).parts[-1])
