@@ -205,9 +205,9 @@ def typed(value: Any) -> str:
 def nearest(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'optimizer.lr'?` with the known name most like `name`, or nothing when none is.
 
-    A key is also compared by its last part: `lr` finds `optimizer.lr`.
+    A key is also compared by its last part: `lr` finds `optimizer.lr`. What was typed is never the hint.
     """
-    known = list(known)
+    known = [each for each in known if each != name]
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if not close:
         by_last_part = {key.split(".")[-1]: key for key in reversed(known)}

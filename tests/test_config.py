@@ -296,6 +296,16 @@ def test_nothing_but_ours_and_torchs_optimizers_can_be_named(composed: Compose, 
         ("model=mpl", "model=mpl: expected one of "),
         ("model=mpl", "did you mean 'mlp'?"),
         ("experiment=cours", "did you mean 'course'?"),
+        ("optimizer.momentum=0.5", "optimizer.momentum: only optimizer=sgd has it"),
+        ("model.hidden=3", "model.hidden: only model=mlp has it"),
+        ("~data.per_class", "data.per_class: only data=synthetic has it"),
+        ("schedule.final_fraction=0.1", "schedule.final_fraction: only schedule=warmup_cosine has it"),
+        ("~optimizer.lrr", "there is no key 'optimizer.lrr'; did you mean 'optimizer.lr'?"),
+        ("seed=0,1", "seed=0,1: several values are a sweep, which needs -m; a list is typed in brackets, [a,b]"),
+        ("model=mlp,convnet", "model=mlp,convnet: several values are a sweep, which needs -m"),
+        ("seed=range(3)", "seed=range(3): several values are a sweep, which needs -m"),
+        ("+experiment=course", "experiment is chosen already: type experiment=course, without a plus"),
+        ("+model=mlp", "model is chosen already: type model=mlp, without a plus"),
         ("optimizer.lr=abc", "optimizer.lr: expected a number above 0, got 'abc'"),
         ("dropout_rate=[1,2]", "dropout_rate: expected a number in [0, 1), got [1, 2]"),
         ("optimizer", "expected KEY=VALUE"),
@@ -312,6 +322,18 @@ def test_a_mistake_on_the_command_line_is_answered_in_one_line(tmp_path: Path, a
     assert words in outcome.err
     assert outcome.err.count("\n") == 1
     assert "bug" not in outcome.err
+
+
+def test_an_interval_under_the_grid_names_the_sweeper(tmp_path: Path) -> None:
+    outcome = call(tmp_path, "-m", "optimizer.lr=interval(1e-4,1e-1)")
+    assert outcome.err == (
+        "error: an interval is searched by hydra/sweeper=optuna; the grid takes values, such as seed=0,1,2\n"
+    )
+
+
+def test_a_hint_is_never_what_was_typed() -> None:
+    assert settings.nearest("optimizer.lr", ["optimizer.lr", "data.root"]) == ""
+    assert settings.nearest("optimizer.lr", ["optimizer.lr", "optimizer.lrs"]) == "; did you mean 'optimizer.lrs'?"
 
 
 @pytest.mark.parametrize("argument", ["--help", "--cfg=job"])

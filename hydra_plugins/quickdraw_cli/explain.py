@@ -8,6 +8,7 @@ import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hydra_plugins.quickdraw_cli.own_files import yaml_error
@@ -25,8 +26,18 @@ def explained(error: Exception) -> ConfigError | None:
     if key and (CONF / key[1]).is_dir():
         choices = sorted(path.stem for path in (CONF / key[1]).glob("*.yaml"))
         return ConfigError(f"{key[1]}: expected one of {', '.join(choices)}")
-    if key and "is not in struct" in text + str(error.__cause__):
-        return ConfigError(f"there is no key '{key[1]}'{nearest(key[1], all_keys())}")
+    if key and any(words in text + str(error.__cause__) for words in ("is not in struct", "does not exist")):
+        return no_such_key(key[1])
+    several = re.search(r"(?:Ambiguous value for argument|Sweep parameters) '(.+?)'(?:\n| requires)", text)
+    if several:
+        return ConfigError(
+            f"{several[1]}: several values are a sweep, which needs -m; a list is typed in brackets, [a,b]"
+        )
+    twice = re.search(r"Multiple values for (\S+)\. To override a value use 'override \S+: (\S+)'", text)
+    if twice:
+        return ConfigError(f"{twice[1]} is chosen already: type {twice[1]}={twice[2]}, without a plus")
+    if "INTERVAL_SWEEP" in text:
+        return ConfigError("an interval is searched by hydra/sweeper=optuna; the grid takes values, such as seed=0,1,2")
     option = re.search(r"Could not find '([^']+)/([^'/]+)'", text)
     if option and "Available options" in text:
         options = re.findall(r"^\t(\S+)$", text, re.MULTILINE)
@@ -41,6 +52,18 @@ def explained(error: Exception) -> ConfigError | None:
         return ConfigError(f"{nothing[0]}: expected a choice, such as those of --help")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return ConfigError(": ".join(lines[:2])) if isinstance(error, HydraException | OmegaConfBaseException) else None
+
+
+def no_such_key(key: str) -> ConfigError:
+    """A key that the configuration does not have: which choices of its group have it, otherwise the nearest one."""
+    group, _, name = key.partition(".")
+    files = sorted((CONF / group).glob("*.yaml"))
+    owners = [f"{group}={path.stem}" for path in files if OmegaConf.select(OmegaConf.load(path), name) is not None]
+    if len(owners) == 1:
+        return ConfigError(f"{key}: only {owners[0]} has it")
+    if owners:
+        return ConfigError(f"{key}: only {' and '.join(owners)} have it")
+    return ConfigError(f"there is no key '{key}'{nearest(key, all_keys())}")
 
 
 def unreadable(arguments: Sequence[str]) -> ConfigError | None:
