@@ -123,7 +123,7 @@ def map_class_files(paths: Iterable[Path]) -> list["np.ndarray"]:
     """Map some files as `map_class_file` does; each stays open."""
     paths = list(paths)
     allow_open_files(len(paths))
-    return [map_class_file(path) for path in paths]
+    return list(map(map_class_file, paths))
 
 
 def open_class_file(path: Path) -> "np.ndarray":

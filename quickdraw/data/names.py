@@ -46,9 +46,9 @@ def is_spelt(stem: str, name: str, ending: str) -> bool:
     copy = COPY.fullmatch(found)
     for spelling in [found, copy[1] if copy else found]:
         plain = spelling.removesuffix(".full") if ending == ".npz" else spelling
-        prefixes = [prefix for prefix in CONSOLE_PREFIXES.get(ending, ()) if plain.startswith(prefix)]
-        if wanted in (spelling, plain, *map(plain.removeprefix, prefixes)):
-            return True
+        for prefix in ("", *CONSOLE_PREFIXES.get(ending, ())):
+            if wanted in (spelling, plain.removeprefix(prefix)):
+                return True
     return False
 
 
