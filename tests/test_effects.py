@@ -20,6 +20,7 @@ from quickdraw.analysis.frames import (
     value_frame,
 )
 from quickdraw.analysis.sweep import Sweep, read_sweep
+from quickdraw.analysis.tables import report_parts
 from quickdraw.run.listing import Run
 from tests.support.made_up import EPOCHS, make_sweep
 
@@ -145,3 +146,34 @@ def test_frames_of_a_sweep_tell_what_its_folders_hold(tmp_path: Path) -> None:
     assert values.loc[("lr", "0.01"), "runs"] == 6
     assert values.loc[("lr", "0.01"), "diverged"] == 1
     assert effect_frame(made)["setting"].iloc[0] == "lr"
+
+
+def test_the_seed_is_no_setting_and_a_sentence_says_what_it_does() -> None:
+    made = grid(effect_of_lr=0.1)
+    assert set(effect_frame(made)["setting"]) == {"lr", "width"} == set(made.columns)
+    groups = [[r.result["val_accuracy"] for r in setting.runs] for setting in made.settings]
+    pooled = np.sqrt(np.mean([np.var(group, ddof=1) for group in groups]))
+    assert made.seeds_in_words() == f"Seeds alone have a deviation of {pooled:.4f}."
+    assert sweep([run(0.8, lr=1, seed=0), run(0.9, lr=2, seed=0)]).seeds_in_words() == ""
+
+
+def test_a_sweep_of_seeds_alone_says_so_and_names_no_setting() -> None:
+    made = sweep([run(0.8 + luck, seed=seed) for seed, luck in enumerate((0.0, 0.02, 0.04))])
+    assert made.seeds_in_words() in map(str, report_parts(made))
+    assert (
+        made.seeds_in_words()
+        == "Only the seed differs, so nothing is compared: seeds alone have a deviation of 0.0200."
+    )
+    assert made.effects == []
+    assert made.effects_in_words() == ""
+
+
+def test_what_mattered_is_corrected_for_the_number_of_settings() -> None:
+    """Of twelve settings that do nothing, one has a p below 0.05 by luck more often than not."""
+    below = 0
+    for chance in range(40):
+        dice = np.random.default_rng(chance)
+        settings = [{f"key{number}": int(dice.integers(2)) for number in range(12)} for _ in range(40)]
+        runs = [run(0.8 + dice.normal(0, 0.01), seed=seed, **each) for seed, each in enumerate(settings)]
+        below += any(effect.p < 0.05 for effect in sweep(runs).effects)
+    assert below <= 5

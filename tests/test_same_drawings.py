@@ -19,27 +19,9 @@ from quickdraw.sweep.pool import Pool
 from quickdraw.sweep.runner import SweepRunner
 from quickdraw.sweep.same_drawings import check_drawings, fingerprints_seen, other_program
 from tests.support.damage import job_of
-from tests.support.jobs_here import JobsHere
+from tests.support.jobs_here import JobsHere, PoolHere
 
 Compose = Callable[..., dict[str, Any]]
-
-
-class PoolHere:
-    """A pool whose processes are this one."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def call_in_process(self, function: Callable[..., None], question: Any) -> Any:
-        self.asked += len(question)
-        answers: list[Any] = []
-
-        class Pipe:
-            def send(self, value: Any) -> None:
-                answers.append(value)
-
-        function(Pipe(), question)
-        return answers[0]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What mattered: how much of the spread of the scores each setting explains, the seed among them.
+"""What mattered: how much of the spread of the scores each setting explains.
 
 The scores are explained by an additive model, a mean and an effect for each value of each setting, fitted by least
 squares; so a sweep need not be a full grid. A setting's share is what the fit loses without it, less what chance alone
@@ -7,12 +7,13 @@ would give it: Kelley's epsilon squared (1935). `p` is Fisher's F-test of the sa
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from quickdraw.analysis.columns import Column, coded
 from quickdraw.analysis.ranking import half_width, mean
+from quickdraw.statistics.holm import holm
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Value:
 class Effect:
     """What one setting did. `share` is the fraction of the scores' spread that it explains.
 
-    `p` is the chance of such a share if the setting did nothing (both nan where no two runs separate chance from
-    effect); `difference` is from the worst value's mean to the best one's.
+    `p` is the chance of such a share if no setting did anything, corrected for the number of settings by Holm (both nan
+    where no two runs separate chance from effect); `difference` is from the worst value's mean to the best one's.
     """
 
     setting: str
@@ -90,7 +91,8 @@ def effects(
         own.sort(key=lambda value: value.mean, reverse=not lower_is_better)
         best, worst = own[0], own[-1]
         found.append(Effect(name, share, p, abs(best.mean - worst.mean), best.value, worst.value))
-    return sorted(found, key=place)
+    adjusted = holm({effect.setting: effect.p for effect in found})
+    return sorted((replace(effect, p=adjusted[effect.setting]) for effect in found), key=place)
 
 
 def place(effect: Effect) -> tuple[bool, float, float]:

@@ -52,7 +52,7 @@ def value_frame(sweep: Sweep) -> pd.DataFrame:
 
 
 def effect_frame(sweep: Sweep) -> pd.DataFrame:
-    """One row for each setting that varies, what explains most first, the seed among them."""
+    """One row for each setting that varies, what explains most first."""
     return pd.DataFrame(map(asdict, sweep.effects), columns=list(Effect.__dataclass_fields__))
 
 

@@ -79,7 +79,9 @@ def pictures(sweep: Sweep) -> Iterator[str]:
 
     yield heading("Ranking")
     yield table(frames.ranking_frame(sweep).reset_index())
-    yield paragraph("The validation score ranks. The test accuracy is for the record.", "note")
+    yield paragraph(
+        f"The validation score ranks. The test accuracy is for the record. {sweep.seeds_in_words()}", "note"
+    )
     yield image(figures.ranking_figure(sweep), "mean and interval of each setting")
     if sweep.race:
         yield heading("The race") + image(figures.race_figure(sweep), "the score of each setting from look to look")

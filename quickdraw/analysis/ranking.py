@@ -80,6 +80,12 @@ def place(setting: Setting) -> tuple[float, float]:
     return setting.diverged_fraction, -setting.mean if setting.scores else 0.0
 
 
+def best_first(runs: Sequence[Run]) -> list[Run]:
+    """The runs that have a score, the best first."""
+    scored = [run for run in runs if run.score is not None]
+    return sorted(scored, key=lambda run: run.score or 0.0, reverse=True)
+
+
 def mean(values: Sequence[float]) -> float:
     """Mean; nan of no values."""
     if not values:

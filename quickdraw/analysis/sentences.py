@@ -1,7 +1,8 @@
 """What mattered in a sweep, in sentences; each is empty where there is nothing to say."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from statistics import variance
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,18 @@ def effects_in_words(effects: "Sequence[Effect]") -> str:
         what = "what" if parts else "What"
         parts.append(f"{what} {' and '.join(chance)} did may be chance")
     return f"{'; '.join(parts)}."
+
+
+def seeds_in_words(scores: Sequence[Sequence[float]], settings: Collection[str]) -> str:
+    """The deviation that seeds alone cause, pooled over the scores of each setting; empty without two of one."""
+    several = [own for own in scores if len(own) > 1]
+    if not several:
+        return ""
+    squares = math.fsum(variance(own) * (len(own) - 1) for own in several)
+    deviation = math.sqrt(squares / sum(len(own) - 1 for own in several))
+    if not settings:
+        return f"Only the seed differs, so nothing is compared: seeds alone have a deviation of {deviation:.4f}."
+    return f"Seeds alone have a deviation of {deviation:.4f}."
 
 
 def interaction_in_words(interaction: "Interaction | None", lower_is_better: bool) -> str:

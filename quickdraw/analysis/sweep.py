@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from quickdraw.analysis import sentences
 from quickdraw.analysis.journal import SearchRecord, read_search
 from quickdraw.analysis.race import Confirmation, Race, by_place, confirmation, confirmed_in_words, read_race
-from quickdraw.analysis.ranking import SAME, Setting, rank
+from quickdraw.analysis.ranking import SAME, Setting, best_first, rank
 from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import Run, place_in, read_epochs, read_runs, setting_text, short_names, varied
 
@@ -96,10 +96,10 @@ class Sweep:
 
     @cached_property
     def columns(self) -> "dict[str, Column]":
-        """The value of each run, for each setting that varies."""
+        """The value of each run, for each setting that varies; the seed is none."""
         from quickdraw.analysis.columns import column
 
-        return {name: column(self.runs, key) for key, name in self.keys.items()}
+        return {name: column(self.runs, key) for key, name in self.setting_keys.items()}
 
     # What is better, and what mattered.
 
@@ -212,7 +212,7 @@ class Sweep:
 
     @cached_property
     def effects(self) -> "list[Effect]":
-        """What each setting did, what explains most of the scores' spread first; the seed is among them.
+        """What each setting did, what explains most of the scores' spread first, each p corrected for all of them.
 
         Empty where the settings are incomparable.
         """
@@ -224,8 +224,8 @@ class Sweep:
 
     @property
     def top_two(self) -> list[str]:
-        """The two settings that mattered most, without the seed; fewer if fewer vary."""
-        return [effect.setting for effect in self.effects if effect.setting != "seed"][:2]
+        """The two settings that mattered most; fewer if fewer vary."""
+        return [effect.setting for effect in self.effects][:2]
 
     def interaction(self, first: str, second: str) -> "Interaction":
         """What two settings did together, by the names of their columns."""
@@ -244,6 +244,10 @@ class Sweep:
     def effects_in_words(self) -> str:
         """How much of the spread each setting explains, and for which of them that may be chance."""
         return sentences.effects_in_words(self.effects)
+
+    def seeds_in_words(self) -> str:
+        """What seeds alone do to the score, in a sentence; empty where no setting has two."""
+        return sentences.seeds_in_words([list(each.scores.values()) for each in self.settings], self.setting_keys)
 
     def interaction_in_words(self) -> str:
         """Whether the best value of one of the two settings that mattered most depends on the other's."""
@@ -292,9 +296,3 @@ class Sweep:
 def read_sweep(folder: Path) -> Sweep:
     """The sweep in a folder with one folder a job."""
     return Sweep(folder, read_runs(folder))
-
-
-def best_first(runs: Sequence[Run]) -> list[Run]:
-    """The runs that have a score, the best first."""
-    scored = [run for run in runs if run.score is not None]
-    return sorted(scored, key=lambda run: run.score or 0.0, reverse=True)

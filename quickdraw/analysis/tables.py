@@ -133,7 +133,8 @@ def report_parts(sweep: Sweep) -> list[Table | str]:
         parts.append(job_table(sweep))
     if any(len(setting.runs) > 1 for setting in sweep.settings):
         parts.append(ranking_table(sweep))
-    parts += filter(None, [sweep.verdict(), failure_table(sweep)])
+    seeds_alone = "" if sweep.setting_keys else sweep.seeds_in_words()
+    parts += filter(None, [sweep.verdict(), seeds_alone, failure_table(sweep)])
     return parts
 
 

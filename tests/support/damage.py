@@ -39,7 +39,7 @@ from tests.support.made_up import make_run, make_sweep
 from tests.support.program import call
 from tests.support.resuming import TINY
 
-PATIENCE_S = 60  # for a command that takes a second: whoever takes longer hangs
+PATIENCE_S = 120  # for a command that takes a second: whoever takes longer hangs
 RUN, SWEEP, SEARCH = Path("outputs/runs/x/run"), Path("outputs/multirun/sweep"), Path("outputs/multirun/search")
 AXES = [Axis("optimizer.lr", low=0.001, high=0.1, log=True), Axis("model", choices=("convnet", "mlp"))]
 ODD: list[Any] = [

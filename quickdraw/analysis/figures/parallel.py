@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from quickdraw.analysis.columns import Column
 from quickdraw.analysis.figures.parts import MOST_LINES, WIDTH, escape_math, escaped, hash_fraction, score_colors
 from quickdraw.analysis.journal import SearchRecord, TrialRecord
-from quickdraw.analysis.sweep import Sweep, best_first
+from quickdraw.analysis.ranking import best_first
+from quickdraw.analysis.sweep import Sweep
 from quickdraw.plotting import figure
 from quickdraw.run.listing import display
 
