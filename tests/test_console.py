@@ -71,6 +71,36 @@ def test_help_that_is_cut_by_its_reader_is_no_error(name: str) -> None:
     assert done.stderr == "0\n"
 
 
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143), (1, 129)])
+def test_an_interrupt_has_its_exit_code_although_the_reader_is_gone_too(number: int, code: int) -> None:
+    """As Ctrl-C ends both sides of `... | tee log`."""
+    text = (
+        "import os, signal, sys\nfrom quickdraw import console\n\ndef main():\n    print('half a page')\n"
+        f"    os.read(0, 1)\n    signal.raise_signal({number})\n\nsys.exit(console.call(main, when_stopped=''))\n"
+    )
+    command = [sys.executable, "-c", text]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.close()
+        process.stdin.write(b"x")
+        process.stdin.close()
+        assert process.wait(60) == code
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_a_run_with_closed_streams_trains_on(closed: str, tmp_path: Path) -> None:
+    typed = "data=synthetic data.per_class=8 data.classes=[cat,moon] model=mlp trainer=smoke threads=1"
+    assert shell(f"$PY {ROOT / 'run.py'} {typed} hydra.run.dir=here {closed}", tmp_path).returncode == 0
+    assert (tmp_path / "here/result.json").is_file()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_answers_with_closed_streams(name: str) -> None:
+    assert shell(f"$PY -m {name} --colour=blue >&- 2>&- <&-").returncode == 1
+
+
 def test_a_closed_stream_is_as_dev_null(tmp_path: Path) -> None:
     for closed in (">&-", "2>&-", ">&- 2>&- <&-"):
         text = f"$PY -c 'import sys; from quickdraw import console; sys.exit(console.call(lambda: print(5)))' {closed}"

@@ -81,6 +81,18 @@ def test_the_commit_is_told_and_what_was_changed_since(repository: Callable[...,
     assert b"new.py" in diff
 
 
+@pytest.mark.parametrize("name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"])
+def test_the_commit_is_the_programs_own_whatever_the_environment_names(
+    name: str, repository: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = repository("rev-parse", "HEAD")
+    other = tmp_path.with_name(f"{tmp_path.name}-other")
+    subprocess.run(["git", "init", "-q", str(other)], check=True)
+    places = {"GIT_WORK_TREE": other, "GIT_INDEX_FILE": other / "index"}
+    monkeypatch.setenv(name, str(places.get(name, other / ".git")))
+    assert provenance.describe_program() == ({"commit": commit, "dirty": False}, None)
+
+
 def test_a_program_outside_any_repository_and_a_machine_without_git_are_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,9 +28,7 @@ from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.signals import hand_on, undisturbed
 
-os.environ.setdefault(
-    "HYDRA_FULL_ERROR", "1"
-)  # otherwise Hydra prints a block of its own and exits before we can answer
+os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints a block of its own and exits before we can answer
 resolvers.register()
 logging.raiseExceptions = False  # a full disk must not fill the terminal with the log's own tracebacks
 

@@ -23,6 +23,7 @@ from quickdraw.settings import OUTPUT_KEYS, decoded, differences
 FILE = "provenance.json"
 PROGRAM = Path(__file__).parents[2]
 LARGEST_DIFF = 1_000_000  # bytes
+OTHER_TREES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE"}
 PATIENCE_S = 5  # for git, which takes 10 ms; without an answer the run goes on
 
 
@@ -78,11 +79,15 @@ def describe_program() -> tuple[dict[str, Any], bytes | None]:
 
 
 def git(*arguments: str) -> bytes | None:
-    """The output of git about the program's tree, None if it cannot say; nothing is written and no hook is run."""
+    """The output of git about the program's tree, None if it cannot say; nothing is written and no hook is run.
+
+    A hook, or a rebase, that starts the program sets variables that name another tree.
+    """
+    variables = {name: value for name, value in os.environ.items() if name not in OTHER_TREES}
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(
             ["git", "-c", "core.fsmonitor=false", "-C", str(PROGRAM), *arguments],
-            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
+            env=variables | {"GIT_OPTIONAL_LOCKS": "0"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
