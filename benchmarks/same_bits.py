@@ -16,6 +16,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,6 +33,7 @@ GROUPS = ("model", "optimizer", "schedule", "experiment")
 SYNTHETIC = ["data=synthetic", "data.per_class=60"]
 LARGE_MODELS = ("resnet18", "all_classes")  # one epoch, or they take minutes
 OWN_FOLDER = "*/outputs/runs/*/*"  # named by time and chance
+LATER_DIGITS = re.compile(r"(?<=-[0-9a-f]{8})[0-9a-f]{8}$")  # of a job's hash, which once had eight
 PATIENCE_S = 600
 Left = dict[str, str]  # what a command left: a fact about each file, by its name
 
@@ -165,7 +167,7 @@ def left(folder: Path, code: int) -> Left:
     facts = {"exit code": str(code)}
     for status in sorted(folder.glob("outputs/*/*/*/status.json")):
         run = status.parent
-        name = str(run.relative_to(folder))
+        name = LATER_DIGITS.sub("", str(run.relative_to(folder)))
         if run.match(OWN_FOLDER):
             name = str(run.parent.relative_to(folder))
         facts[name] = json.loads(status.read_bytes())["state"]
