@@ -26,6 +26,8 @@ from quickdraw.sweep.local import LocalJobs
 from quickdraw.sweep.preload import IN_SERVER
 from tests.support.program import ROOT  # whose server forks our processes
 
+CONFIG = {"seed": 1, "threads": "auto", "device": "cpu"}
+
 
 def crash(folder: Path, number: int) -> None:
     """End as a signal ends a process, or with an exit code, without a word."""
@@ -37,7 +39,7 @@ def crash(folder: Path, number: int) -> None:
 
 def word(folder: Path, state: str) -> None:
     """Leave a word and end."""
-    RunFolder(folder).update(state=state, reason="my own word", started="now", config={"seed": 1})
+    RunFolder(folder).update(state=state, reason="my own word", started="now", config=CONFIG)
     sys.exit(1)
 
 
@@ -74,8 +76,7 @@ def answer(pipe: "connection.Connection", question: str) -> None:
 
 
 def job(folder: Path, function: Callable[..., None], argument: Any, judged: bool = False) -> Job:
-    config = {"seed": 1, "threads": "auto", "device": "cpu"}
-    return Job([f"seed={folder.name}"], folder, config, partial(function, folder, argument), judged)
+    return Job([f"seed={folder.name}"], folder, CONFIG, partial(function, folder, argument), judged)
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_death_without_a_word_is_recorded_with_its_cause(
 ) -> None:
     if before:
         (tmp_path / "a").mkdir()
-        RunFolder(tmp_path / "a").update(state=before, reason="an older one", started="then", config={"seed": 1})
+        RunFolder(tmp_path / "a").update(state=before, reason="an older one", started="then", config=CONFIG)
     run = outcome(jobs, job(tmp_path / "a", crash, end))
     assert (run.state, run.reason) == ("failed", told)
     (read,) = read_runs(tmp_path)

@@ -118,7 +118,7 @@ def test_dry_run_tells_what_there_is_to_do_and_leaves_nothing(tmp_path: Path, dr
     dry = ("seed=0,1,1", "dropout_rate=0.3", "hydra.launcher.dry_run=true")
     outcome = sweep(tmp_path, drawings, *dry)
     assert outcome.code == 0, outcome.err
-    assert re.search(r"^seed=1 +new +seed-1-[0-9a-f]{8}$", outcome.out, re.MULTILINE)
+    assert re.search(r"^seed=1 +new +seed-1-[0-9a-f]{16}$", outcome.out, re.MULTILINE)
     assert ": 2 to run; time left: unknown" in outcome.out
     assert list(tmp_path.iterdir()) == []
     assert sweep(tmp_path, drawings, "seed=0", "dropout_rate=0.3", "exp_name=s").code == 0

@@ -53,7 +53,7 @@ def test_twenty_jobs_on_real_drawings_of_which_three_die(tmp_path: Path, real_dr
     arguments = (f"data.root={real_drawings / 'bitmap'}", "data.limit_per_class=300", "trainer.epochs=4")
     arguments += ("optimizer.lr=0.002,0.008", "seed=" + ",".join(map(str, range(10))))
     preview = by_hand(tmp_path, *arguments, "hydra.launcher.dry_run=true")
-    (name,) = re.findall(r"lr-0\.008_seed-7-[0-9a-f]{8}", preview.out)
+    (name,) = re.findall(r"lr-0\.008_seed-7-[0-9a-f]{16}", preview.out)
     (sweep_folder,) = re.findall(r"outputs/multirun/\S+[0-9a-f]", preview.out)
     obstacle = tmp_path / sweep_folder / name / "weights"
     obstacle.parent.mkdir(parents=True)

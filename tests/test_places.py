@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from quickdraw.analysis.rows import job_rows
+from quickdraw.analysis.sweep import read_sweep
 from quickdraw.errors import ConfigError, RunError
 from quickdraw.files import write_json
 from quickdraw.run.listing import read_runs, write_summary
@@ -103,3 +105,10 @@ def test_runs_are_found_at_any_depth_and_told_apart_by_their_paths(tmp_path: Pat
     assert "p-0.1/seed-4" in text
     assert "p-0.2/seed-4" in text
     assert json.loads((tmp_path / "p-0.1" / "seed-4" / "result.json").read_bytes()) == {"val_accuracy": 0.5}
+
+
+def test_tables_name_nested_jobs_by_their_paths_in_the_sweep(tmp_path: Path) -> None:
+    for seed in (4, 5):
+        put(tmp_path / f"lr-0.01/seed-{seed}", SETTINGS | {"seed": seed})
+    rows = job_rows(read_sweep(tmp_path))
+    assert [row["folder"] for row in rows] == ["lr-0.01/seed-4", "lr-0.01/seed-5"]

@@ -192,6 +192,11 @@ def test_a_setting_with_one_seed_is_judged_by_the_deviation_of_the_others() -> N
     assert verdict.standings[-1].seeds == 1
 
 
+def test_of_two_equal_scores_one_leads_the_other_by_nothing() -> None:
+    text = verdict_in_words(compare_with_best({"lr=0.1": {0: 0.5}, "lr=0.2": {0: 0.5}}))
+    assert text.startswith("lr=0.1 leads lr=0.2 by 0.0000")
+
+
 def test_seeds_that_do_not_differ_are_no_proof() -> None:
     verdict = compare_with_best({"a": {0: 0.75, 1: 0.5}, "b": {0: 0.625, 1: 0.375}})
     assert verdict.outcome == "no spread"

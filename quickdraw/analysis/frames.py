@@ -14,7 +14,7 @@ from quickdraw.analysis.journal import SearchRecord
 from quickdraw.analysis.ranking import SAME
 from quickdraw.analysis.rows import failure_rows, job_rows, ranking_rows
 from quickdraw.analysis.sweep import Sweep
-from quickdraw.run.listing import Run
+from quickdraw.run.listing import Run, place_in
 from quickdraw.statistics.race import Dropped
 
 
@@ -74,7 +74,8 @@ def curve_frame(sweep: Sweep, most: int | None = None) -> pd.DataFrame:
         if "epoch" in frame and "train_s" in frame:
             setting, seed = sweep.setting_names[run.folder], run.settings.get("seed", 0)
             seconds = frame["train_s"].cumsum()
-            frames.append(frame.assign(setting=setting, seed=seed, folder=run.folder.name, seconds=seconds))
+            place = place_in(sweep.folder, run.folder)
+            frames.append(frame.assign(setting=setting, seed=seed, folder=place, seconds=seconds))
     if not frames:
         return pd.DataFrame(columns=["setting", "seed", "folder"])
     return pd.concat(frames, ignore_index=True)

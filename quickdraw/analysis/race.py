@@ -1,7 +1,6 @@
 """A race as it stands on the disk: `race.json` says what races and by which rules, the jobs' folders how it went."""
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,7 +11,7 @@ from quickdraw.analysis.ranking import Setting
 from quickdraw.files import read_json, write_json
 from quickdraw.metrics import lower_is_better
 from quickdraw.rules import FRACTION, NOT_NEGATIVE, Rule, either, whole
-from quickdraw.run.listing import Run
+from quickdraw.run.listing import Run, place_in
 
 if TYPE_CHECKING:
     from quickdraw.statistics.race import Decision
@@ -119,12 +118,7 @@ def scores(folders: Mapping[str, Mapping[int, str]], runs: Mapping[str, Run]) ->
 
 def by_place(folder: Path, runs: Iterable[Run]) -> dict[str, Run]:
     """Runs by their paths below a sweep's folder."""
-    return {place_of(folder, run.folder): run for run in runs}
-
-
-def place_of(folder: Path, job: Path) -> str:
-    """A job's path below a sweep's folder."""
-    return Path(os.path.relpath(job, folder)).as_posix()
+    return {place_in(folder, run.folder): run for run in runs}
 
 
 def read_race(folder: Path) -> Race | None:

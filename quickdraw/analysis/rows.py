@@ -38,7 +38,7 @@ def ranking_rows(sweep: Sweep) -> list[dict[str, Any]]:
 def job_rows(sweep: Sweep) -> list[dict[str, Any]]:
     """One row a run, in the order of their folders: the settings that vary, its state, scores, seconds and folder."""
     scores = dict.fromkeys([sweep.metric, *SCORES])
-    return [job_row(run, sweep.keys, scores) for run in sweep.runs]
+    return [job_row(run, sweep.folder, sweep.keys, scores) for run in sweep.runs]
 
 
 def failure_rows(sweep: Sweep) -> list[dict[str, Any]]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from quickdraw.analysis import sentences
 from quickdraw.analysis.journal import SearchRecord, read_search
-from quickdraw.analysis.race import Confirmation, Race, by_place, confirmation, confirmed_in_words, place_of, read_race
+from quickdraw.analysis.race import Confirmation, Race, by_place, confirmation, confirmed_in_words, read_race
 from quickdraw.analysis.ranking import SAME, Setting, rank
 from quickdraw.metrics import lower_is_better
-from quickdraw.run.listing import Run, read_epochs, read_runs, setting_text, short_names, varied
+from quickdraw.run.listing import Run, place_in, read_epochs, read_runs, setting_text, short_names, varied
 
 if TYPE_CHECKING:
     import numpy as np
@@ -202,7 +202,7 @@ class Sweep:
         if not (self.race and self.decision and self.decision.rounds):
             return self._has_result
         entered = self.race.places(self.decision.rounds[0].seeds)
-        in_time = [place_of(self.folder, run.folder) in entered for run in self.runs]
+        in_time = [place_in(self.folder, run.folder) in entered for run in self.runs]
         return self._has_result & np.array(in_time, dtype=bool)
 
     @cached_property

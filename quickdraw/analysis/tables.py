@@ -68,7 +68,7 @@ def job_table(sweep: Sweep) -> Table:
         header.remove("state")
     rows = []
     for run in sorted(sweep.runs, key=place):
-        row = job_row(run, sweep.keys, JOB_SCORES)
+        row = job_row(run, sweep.folder, sweep.keys, JOB_SCORES)
         if row["seconds"] is not None:
             row["seconds"] = round(row["seconds"])
         rows.append([row[name] for name in header])

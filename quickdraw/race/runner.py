@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from quickdraw.analysis.race import Race, place_of
+from quickdraw.analysis.race import Race
 from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import report, table
 from quickdraw.console import say
 from quickdraw.errors import Interrupted, RunError
 from quickdraw.race.view import RaceView
-from quickdraw.run.listing import Run
+from quickdraw.run.listing import Run, place_in
 from quickdraw.statistics.race import Decision
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Jobs
@@ -76,7 +76,7 @@ class RaceRunner(Runner[RaceView]):
         view.ended(run)
         if not run.ended:
             return
-        self.runs[place_of(self.jobs.folder, run.folder)] = run
+        self.runs[place_in(self.jobs.folder, run.folder)] = run
         self.missing.discard(run.folder)
         if not self.missing:
             self.decision = self._advance()
@@ -111,7 +111,7 @@ class RaceRunner(Runner[RaceView]):
     def _want(self, folders: dict[int, str], name: str, seed: int) -> None:
         """Make a job known: it is to be run, unless it is found at its end."""
         job = self.compose(name, seed)
-        place = place_of(self.jobs.folder, job.folder)
+        place = place_in(self.jobs.folder, job.folder)
         folders[seed] = place
         self.known[job.folder] = job
         self.names[job.folder] = f"{name} seed={seed}"

@@ -195,12 +195,22 @@ def short_names(keys: Mapping[str, str]) -> dict[str, str]:
     return names
 
 
-def job_row(run: Run, keys: Mapping[str, str], scores: Iterable[str] = SCORES) -> dict[str, Any]:
-    """A run as a row of a table: its settings by the names of their columns, then how it ended. None: not known."""
+def job_row(run: Run, sweep: Path, keys: Mapping[str, str], scores: Iterable[str] = SCORES) -> dict[str, Any]:
+    """A run of a sweep as a row of a table: its settings by the names of their columns, then how it ended.
+
+    None: not known.
+    """
     settings = {column: run.display(key) for key, column in keys.items()}
     values = {score: run.result.get(score) for score in scores}
     times = {"best_epoch": run.result.get("best_epoch"), "seconds": run.result.get("total_s")}
-    return settings | {"state": run.state} | values | times | {"folder": run.folder.name, "reason": run.reason}
+    return (
+        settings | {"state": run.state} | values | times | {"folder": place_in(sweep, run.folder), "reason": run.reason}
+    )
+
+
+def place_in(sweep: Path, folder: Path) -> str:
+    """A job's folder as its sweep knows it: by the path below the sweep's own."""
+    return Path(os.path.relpath(folder, sweep)).as_posix()
 
 
 def update_summary(folder: Path) -> None:
@@ -228,8 +238,7 @@ def write_summary(folder: Path, before_reading: Callable[[], None] = lambda: Non
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow([*keys.values(), "state", *SCORES, "best_epoch", "seconds", "folder", "reason"])
         for run in runs:
-            place = Path(os.path.relpath(run.folder, folder)).as_posix()
-            writer.writerow((job_row(run, keys) | {"folder": place}).values())
+            writer.writerow(job_row(run, folder, keys).values())
         path = folder / "summary.csv"
         atomic_write(path, text.getvalue().encode())
     return path

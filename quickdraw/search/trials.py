@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from quickdraw.run.listing import Run, read_epochs
+from quickdraw.run.listing import Run, place_in, read_epochs
 from quickdraw.search.space import Proposal, overrides_of
 from quickdraw.sweep.job import Job
 
@@ -74,7 +74,7 @@ class Trial:
         return facts | {
             "epochs": len(read_epochs(self.first.folder)),
             "seconds": sum(seconds),
-            "jobs": [job.folder.name for job in self.jobs],
+            "jobs": [place_in(job.sweep or job.folder.parent, job.folder) for job in self.jobs],
             "scores": scores,
         }
 

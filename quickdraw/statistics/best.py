@@ -199,7 +199,7 @@ def _margin(
     """The leader's lead over the next setting, in Dunnett's two-sided interval; from 0 up if it is shown to be best."""
     if len(rivals.means) < 2:
         return None
-    second, leader = np.argsort(rivals.means, kind="stable")[-2:]
+    leader, second = np.argsort(-rivals.means, kind="stable")[:2]
     names = [table.names[row] for row in np.flatnonzero(candidates)]
     difference = float(rivals.difference[second, leader])
     half = math.inf

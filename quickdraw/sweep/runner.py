@@ -11,7 +11,7 @@ from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import report, table
 from quickdraw.console import say
 from quickdraw.errors import Interrupted, RunError
-from quickdraw.run.listing import Run, named, write_summary
+from quickdraw.run.listing import Run, named, place_in, write_summary
 from quickdraw.signals import stop_on_signals
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Jobs
@@ -116,7 +116,9 @@ class SweepRunner(Runner[SweepView]):
     def preview(self) -> str:
         """What there is to do: the jobs, what differs between them, which are finished, and the time left."""
         self._check()
-        rows = [[self.names[run.folder], run.state, run.folder.name] for run in self.runs.values()]
+        rows = [
+            [self.names[run.folder], run.state, place_in(self.jobs.folder, run.folder)] for run in self.runs.values()
+        ]
         seconds = [run.result["total_s"] for run in self.runs.values() if run.result]
         time_left = "unknown, for none is finished"
         if seconds:

@@ -4,7 +4,6 @@ Nothing here keeps a job alive: the command may end, and the one that is typed n
 """
 
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from quickdraw.run.listing import KILLED, Run
+from quickdraw.run.listing import KILLED, Run, place_in
 from quickdraw.sweep import pruning_hook
 from quickdraw.sweep.checks import check_threads
 from quickdraw.sweep.job import Job
@@ -165,7 +164,7 @@ class SlurmJobs(Jobs):
 
     def _name(self, folder: Path) -> str:
         """A job's folder as the queue notes it: its path in the sweep's folder."""
-        return Path(os.path.relpath(folder, self.folder)).as_posix()
+        return place_in(self.folder, folder)
 
     def _state(self, name: str) -> str:
         entry = self.entries.get(name)
