@@ -217,7 +217,7 @@ def _enough_seeds(compared: Pairs, level: float, seeds: int) -> int | None:
     """The seeds that would show the leader better than the next one with a chance of POWER, if it is by so much."""
     from scipy.special import ndtri
 
-    second, leader = np.argsort(compared.means, kind="stable")[-2:]
+    leader, second = np.argsort(-compared.means, kind="stable")[:2]
     behind, error = compared.difference[second, leader], compared.error[second, leader]
     critical = critical_value(level, 1, math.floor(compared.df[second, leader]))
     if not behind * math.sqrt(MOST_SEEDS / seeds) > (critical + ndtri(POWER)) * error:
@@ -251,6 +251,6 @@ def _decision(state: _State, why: str, level: float = 0.0, needed: Sequence[tupl
 
 def _margin(compared: Pairs, kept: Sequence[str], level: float) -> Margin:
     """The lead of the first over the second, with an interval at the level of a look."""
-    second, leader = np.argsort(compared.means, kind="stable")[-2:]
+    leader, second = np.argsort(-compared.means, kind="stable")[:2]
     ahead, half = float(compared.difference[second, leader]), float(compared.half_widths(int(leader), level)[second])
     return Margin(kept[0], kept[1], ahead, ahead - half, ahead + half)
