@@ -268,12 +268,13 @@ def test_each_job_sees_one_gpu(
 
 
 @pytest.mark.parametrize(
-    ("n_jobs", "gpus", "device", "threads", "size"),
+    ("n_jobs", "on_gpus", "device", "threads", "size"),
     [
         ("auto", 0, "auto", "auto", 8),
         ("auto", 0, "auto", 3, 2),
         ("auto", 0, "cpu", 16, 1),
         ("auto", 4, "auto", "auto", 4),
+        ("auto", 40, "auto", "auto", 8),
         ("auto", 4, "cpu", "auto", 8),
         (5, 4, "auto", "auto", 5),
     ],
@@ -283,7 +284,7 @@ def test_as_many_jobs_at_once_as_the_machine_holds(
     composed: Callable[..., dict[str, Any]],
     tmp_path: Path,
     n_jobs: int | str,
-    gpus: int,
+    on_gpus: int,
     device: str,
     threads: Any,
     size: int,
@@ -291,9 +292,19 @@ def test_as_many_jobs_at_once_as_the_machine_holds(
     config = composed(f"device={device}", f"threads={threads}")
     jobs = LocalJobs(tmp_path, n_jobs)
     monkeypatch.setattr("quickdraw.sweep.local.usable_cores", lambda: 8)
-    monkeypatch.setattr(jobs.pool, "call_in_process", lambda function, question: (gpus, {}))
+    monkeypatch.setattr(jobs.pool, "call_in_process", lambda function, question: (on_gpus, {}))
     jobs.check([Job([], tmp_path, config, crash)])
     assert jobs.size == size
+
+
+def test_gpus_hold_as_many_jobs_as_their_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    free_mb = {0: 70_000, 1: 900}
+    monkeypatch.setattr("torch.cuda.device_count", lambda: len(free_mb))
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda gpu: (free_mb[gpu] * 10**6, 80_000 * 10**6))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert process.jobs_on_gpus() == 35 + 1
+    free_mb.clear()
+    assert process.jobs_on_gpus() == 0
 
 
 def test_every_mistake_is_named_at_once(

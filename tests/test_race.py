@@ -43,7 +43,7 @@ class JobsInAnyOrder(Jobs):
         self.started: list[str] = []
         self.check = lambda jobs: None  # type: ignore[method-assign]  # these settings are nobody's
 
-    def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
+    def fitting(self, jobs: Sequence[Job], on_gpus: int) -> int:
         return self.size
 
     def has_room(self) -> bool:

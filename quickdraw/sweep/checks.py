@@ -10,18 +10,18 @@ from quickdraw.errors import ConfigError
 from quickdraw.hardware import job_threads
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.pool import Pool
-from quickdraw.sweep.process import visible_gpus
+from quickdraw.sweep.process import jobs_on_gpus
 
 Asked = tuple[dict[str, Any], str]  # a configuration, and the overrides that made it different from the others
 
 
 def check_jobs(jobs: Sequence[Job], pool: Pool) -> int:
-    """The number of GPUs of this machine, once the settings of all jobs are known to be good.
+    """How many jobs the GPUs of this machine hold, once the settings of all jobs are known to be good.
 
     Raises ConfigError that names each mistake once, with the overrides that made it.
     """
     asked = with_own_overrides(jobs)
-    gpus = 0
+    on_gpus = 0
     complaints: dict[str, str] = {}
     for config, overrides in asked:
         try:
@@ -29,13 +29,13 @@ def check_jobs(jobs: Sequence[Job], pool: Pool) -> int:
         except ConfigError as error:
             complaints.setdefault(str(error), overrides)
     if not complaints:  # now the classes that the settings name may be imported, in a process that has torch
-        gpus, complaints = pool.call_in_process(check_arguments, asked)
+        on_gpus, complaints = pool.call_in_process(check_arguments, asked)
     if complaints:
         lines = []
         for complaint, overrides in complaints.items():
             lines.append(f"{complaint} (in {overrides})" if overrides else complaint)
         raise ConfigError(f"{'; '.join(lines)}\nno job was started")
-    return gpus
+    return on_gpus
 
 
 def with_own_overrides(jobs: Sequence[Job]) -> list[Asked]:
@@ -49,7 +49,7 @@ def with_own_overrides(jobs: Sequence[Job]) -> list[Asked]:
 
 
 def check_arguments(pipe: "connection.Connection", asked: Sequence[Asked]) -> None:
-    """Send the number of GPUs, and what is wrong with the arguments of the classes that the settings name, by text."""
+    """Send how many jobs the GPUs hold, and what is wrong with the arguments of the classes that are named, by text."""
     complaints: dict[str, str] = {}
     for config, overrides in asked:
         try:
@@ -59,7 +59,7 @@ def check_arguments(pipe: "connection.Connection", asked: Sequence[Asked]) -> No
         except Exception as error:  # importing a class runs code that may be new
             complaints.setdefault(f"{type(error).__name__}: {error}", overrides)
     with contextlib.suppress(BrokenPipeError):  # who asked was killed
-        pipe.send((len(visible_gpus()), complaints))
+        pipe.send((jobs_on_gpus(), complaints))
 
 
 def check_threads(jobs: Sequence[Job], cpus: float | None, key: str) -> None:

@@ -50,12 +50,12 @@ class Jobs(ABC):
 
     def check(self, jobs: Sequence[Job]) -> None:
         """Find out how many jobs fit; raise ConfigError, naming all that is wrong, if a setting is bad."""
-        gpus = check_jobs(jobs, self.pool)
-        self.size = self.fitting(jobs, gpus)
+        on_gpus = check_jobs(jobs, self.pool)
+        self.size = self.fitting(jobs, on_gpus)
 
     @abstractmethod
-    def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
-        """How many of these jobs can run at once; this machine has so many GPUs."""
+    def fitting(self, jobs: Sequence[Job], on_gpus: int) -> int:
+        """How many of these jobs can run at once; this machine's GPUs hold so many."""
 
     @abstractmethod
     def has_room(self) -> bool:

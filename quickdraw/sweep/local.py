@@ -12,13 +12,14 @@ from quickdraw.sweep.pool import Exit
 from quickdraw.sweep.process import run_here
 
 JOB_MB = 400  # of memory that a job needs beside the drawings, which are mapped and shared
+JOB_MB_WITH_CUDA = 2000
 
 
 class LocalJobs(ProcessJobs):
     """Jobs in processes of this machine, `n_jobs` at once.
 
-    `auto` is one a GPU; on the CPU, as many as there are cores by the threads of a job, and memory for, but after the
-    first only on cores that neither another sweep has claimed nor another program keeps busy.
+    `auto` is as many as there are cores by the threads of a job, and memory for, the GPU's too. But after the first, a
+    job starts only on cores that neither another sweep has claimed nor another program keeps busy.
     """
 
     def __init__(self, folder: Path, n_jobs: int | str, preload: Sequence[str] = ()) -> None:
@@ -30,15 +31,16 @@ class LocalJobs(ProcessJobs):
         self.claimed: dict[Path, Claim] = {}
         self.spare: Claim | None = None  # for the next job
 
-    def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
+    def fitting(self, jobs: Sequence[Job], on_gpus: int) -> int:
         """How many of these jobs can run at once."""
         self.load.skip()  # until now our own processes imported torch
         if isinstance(self.n_jobs, int):
             return self.n_jobs
-        if gpus and any(job.config["device"] != "cpu" for job in jobs):
-            return gpus
         self.threads = most_threads(jobs)
-        return max(1, int(min(usable_cores() / self.threads, usable_memory_mb() / JOB_MB)))
+        fit = [usable_cores() / self.threads, usable_memory_mb() / JOB_MB]
+        if on_gpus and any(job.config["device"] != "cpu" for job in jobs):
+            fit = [usable_cores() / self.threads, usable_memory_mb() / JOB_MB_WITH_CUDA, on_gpus]
+        return max(1, int(min(fit)))
 
     def has_room(self) -> bool:
         """Whether a job can be started now: the first in any case, others where cores are free."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from quickdraw.sweep import pruning_hook
 from quickdraw.sweep.job import Job
 
+GPU_JOB_MB = 2000  # of a GPU's memory that a job needs: CUDA itself, the drawings, a step
 GRACE_S = 60  # for a job whose parent is gone to finish its step and save
 
 
@@ -59,6 +60,17 @@ def choose_gpu(slot: int, device: str) -> None:
     gpus = visible_gpus()
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+
+
+def jobs_on_gpus() -> int:
+    """How many jobs the GPUs that this process may use have memory for, at least one each; asking starts CUDA."""
+    import torch
+
+    count = 0
+    for gpu in range(len(visible_gpus())):
+        free, _ = torch.cuda.mem_get_info(gpu)
+        count += max(1, int(free / 1e6 / GPU_JOB_MB))
+    return count
 
 
 def visible_gpus() -> list[str]:

@@ -33,7 +33,7 @@ class RayJobs(ProcessJobs):
         self.tasks: dict[Path, Any] = {}  # Ray's reference to each, by the folder of the job
         self.orders = Orders()
 
-    def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
+    def fitting(self, jobs: Sequence[Job], on_gpus: int) -> int:
         """How many jobs the cluster has room for; attaches to it, or starts one. Raises RunError without any room."""
         check_threads(jobs, self.remote.get("num_cpus"), "hydra.launcher.ray.remote.num_cpus")
         connect(self.init)

@@ -75,7 +75,7 @@ class SlurmJobs(Jobs):
         self.unseen: set[Path] = set()  # folders of jobs that Slurm is done with, but whose end was not there to see
         self.next_look = 0.0
 
-    def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
+    def fitting(self, jobs: Sequence[Job], on_gpus: int) -> int:
         """How many of these jobs can run at once: what Slurm was asked for."""
         check_threads(jobs, self.cpus_per_task, "hydra.launcher.cpus_per_task")
         return self.size

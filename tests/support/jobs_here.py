@@ -39,7 +39,7 @@ class JobsHere(Jobs):
     def check(self, jobs: Sequence[Job]) -> None:
         """Check nothing: these settings are nobody's."""
 
-    def fitting(self, jobs: Sequence[Job], gpus: int) -> int:
+    def fitting(self, jobs: Sequence[Job], on_gpus: int) -> int:
         return 1
 
     def has_room(self) -> bool:
