@@ -100,6 +100,7 @@ RULES: dict[str, Rule] = {
     "data.train_limit": either(whole(1), None),
     "data.train_fraction": either(SHARE, None),
     "data.split_seed": whole(0, most=2**32 - 1),
+    "data.test_seed": either(whole(0, most=2**32 - 1), None),
     "data.seed": whole(0),
     "data.per_class": whole(7),
     "data.download": SWITCH,

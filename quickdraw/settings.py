@@ -33,7 +33,7 @@ ENVIRONMENT_KEYS = {"device", "threads"}
 PATH_KEYS = {"data.root"}
 
 # Keys that came later: null is as if they were absent, so that what was trained before them is still the same.
-LATER_KEYS = {"data.train_limit", "data.train_fraction"}
+LATER_KEYS = {"data.train_limit", "data.train_fraction", "data.test_seed"}
 
 ABSENT = type("Absent", (), {"__repr__": lambda self: "absent"})()
 

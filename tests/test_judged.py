@@ -82,6 +82,20 @@ def test_what_changes_only_the_training_is_judged(key: str) -> None:
     assert "may be the best of 3 settings" in grid(key, [1, 2, 3]).verdict()
 
 
+def test_splits_that_go_with_the_seed_are_luck_like_it_where_the_test_split_is_apart() -> None:
+    def with_splits(apart: bool, shift: int) -> Sweep:
+        made = grid("width", [1, 2, 3], **{"data.test_seed": 42 if apart else None})
+        for run in made.runs:
+            run.settings["data.split_seed"] = run.settings["seed"] + shift * run.settings["width"]
+        return Sweep(Path("sweep"), made.runs)
+
+    together = with_splits(apart=True, shift=0)
+    assert "may be the best of 3 settings" in together.verdict()
+    assert list(together.keys) == ["width", "seed"]
+    for other in (with_splits(apart=False, shift=0), with_splits(apart=True, shift=1)):
+        assert other.unlike == ["data.split_seed"]
+
+
 def test_runs_from_before_a_key_existed_are_judged_with_later_ones() -> None:
     later = grid("width", [1, 2, 3], **{"data.new_choice": 5})
     earlier = grid("width", [1, 2, 3])

@@ -91,7 +91,15 @@ def finish(folder: Path, config: dict[str, Any], value: float) -> None:
 def runner_in(
     folder: Path, jobs: JobsInAnyOrder, score: Score = score, monitor: str = "val_accuracy", **keys: Any
 ) -> RaceRunner:
-    rules = {"max_seeds": 20, "max_jobs": None, "tolerance": 0.0, "futility": 0.1, "looks": None, "confirm": 3} | keys
+    rules = {
+        "max_seeds": 20,
+        "max_jobs": None,
+        "tolerance": 0.0,
+        "futility": 0.1,
+        "looks": None,
+        "confirm": 3,
+        "vary": ["seed"],
+    } | keys
     assert rules.keys() == RULES.keys()
 
     def compose(name: str, seed: int) -> Job:

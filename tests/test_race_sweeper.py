@@ -4,6 +4,7 @@ import json
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hydra_plugins.quickdraw_cli.command_line import with_sweep_name
@@ -40,6 +41,10 @@ SHORT = ("trainer.epochs=1", "hydra.sweeper.max_seeds=3", "hydra.sweeper.confirm
             "hydra.sweeper.looks: expected a list of whole numbers from 2",
         ),
         (
+            ("dropout_rate=0.1,0.2", "hydra.sweeper.vary=[data.split_seed]"),
+            "hydra.sweeper.vary: expected [seed], or [seed, data.split_seed], got ['data.split_seed']",
+        ),
+        (
             ("dropout_rate=0.1,0.2", "hydra/launcher=basic"),
             "hydra/sweeper=race runs its jobs by hydra/launcher=local, slurm",
         ),
@@ -51,6 +56,22 @@ def test_mistake_is_named_before_the_first_job(tmp_path: Path, drawings: Path, b
     assert told in outcome.err
     assert len(outcome.err.splitlines()) <= 2
     assert job_folders(tmp_path) == []
+
+
+def test_the_split_varies_with_the_seed_and_the_test_split_stays(tmp_path: Path, drawings: Path) -> None:
+    vary = "hydra.sweeper.vary=[seed,data.split_seed]"
+    outcome = sweep(tmp_path, drawings, *RACE, "optimizer.lr=1e-5,8e-3", *SHORT, vary, "data.split_seed=7")
+    assert outcome.code == 0, outcome.err
+    splits = set()
+    for folder in job_folders(tmp_path):
+        status = json.loads((folder / "status.json").read_bytes())
+        data = status["config"]["data"]
+        assert (data["split_seed"], data["test_seed"]) == (status["config"]["seed"], 7)
+        labels = np.load(folder / "predictions.npz")
+        splits.add((data["split_seed"], labels["index"].tobytes()))
+    assert len({seed for seed, _ in splits}) >= 3
+    assert len({tested for _, tested in splits}) == 1
+    assert "Not judged" not in outcome.out
 
 
 def test_dry_run_shows_what_would_run_and_leaves_nothing(tmp_path: Path, drawings: Path) -> None:

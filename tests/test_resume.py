@@ -329,10 +329,8 @@ def test_a_folder_that_is_no_run_is_refused(kind: str, tmp_path: Path) -> None:
     if kind == "damaged":
         (run / "status.json").write_text('{"state": "inter')
     before = contents(tmp_path)
-    expected = "resume=run: expected the folder of a run that began; start a new one"
-    if kind == "damaged":
-        expected = "run: damaged: status.json: expected JSON"
-    assert refused(resume(run), expected)
+    none = "resume=run: expected the folder of a run that began; start a new one"
+    assert refused(resume(run), "run: damaged: status.json: expected JSON" if kind == "damaged" else none)
     assert contents(tmp_path) == before
     assert run.exists() == (kind != "missing")
 

@@ -1,6 +1,7 @@
 """Which drawing is for training, which for validation, which for the test."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,8 +127,8 @@ def test_a_smaller_limit_takes_some_of_a_larger_one_and_of_each_class_its_share(
         larger = {*cut.tolist()}
 
 
-@pytest.mark.parametrize("kind", ["bitmaps", "strokes", "synthetic"])
-def test_train_limit_and_fraction_leave_val_and_test_as_they_are(kind: str, tmp_path: Path, drawings: Path) -> None:
+def opener(kind: str, tmp_path: Path, drawings: Path) -> Callable[..., FileDataset]:
+    """What opens a data set of two classes."""
     root = tmp_path / "data"
     root.mkdir()
     for number, name in enumerate(("cat", "moon")):
@@ -141,6 +142,12 @@ def test_train_limit_and_fraction_leave_val_and_test_as_they_are(kind: str, tmp_
             return Synthetic(per_class=60, **known)
         return (Bitmaps if kind == "bitmaps" else Strokes)(root, **known)
 
+    return opened
+
+
+@pytest.mark.parametrize("kind", ["bitmaps", "strokes", "synthetic"])
+def test_train_limit_and_fraction_leave_val_and_test_as_they_are(kind: str, tmp_path: Path, drawings: Path) -> None:
+    opened = opener(kind, tmp_path, drawings)
     whole = opened()
     assert len(whole.train.indices) == 84
     sizes = {
@@ -161,6 +168,31 @@ def test_train_limit_and_fraction_leave_val_and_test_as_they_are(kind: str, tmp_
     assert not np.isin(other, opened(train_limit=10).train.indices).all()
     with pytest.raises(DataError, match="at least 2 training drawings, one of each class, got 1; raise"):
         opened(train_limit=1)
+
+
+def test_with_a_test_seed_the_split_seed_divides_only_what_nobody_tests_on() -> None:
+    sizes = [40, 61, 90]
+    default, apart = module.stratified_parts(sizes, 42), module.stratified_parts(sizes, 42, 42)
+    np.testing.assert_array_equal(apart, default)
+    others = [module.stratified_parts(sizes, seed, 42) for seed in (1, 2)]
+    for parts in others:
+        np.testing.assert_array_equal(parts == TEST, default == TEST)
+        assert np.bincount(parts).tolist() == np.bincount(default).tolist()
+        labels = np.repeat(range(3), sizes)
+        of_each = np.bincount(labels[parts == VAL], minlength=3)
+        assert (np.abs(of_each - np.bincount(labels[default == VAL], minlength=3)) <= 1).all()
+        assert (parts != default).any()
+    assert (others[0] != others[1]).any()
+
+
+@pytest.mark.parametrize("kind", ["bitmaps", "strokes", "synthetic"])
+def test_every_data_set_keeps_its_test_split_apart(kind: str, tmp_path: Path, drawings: Path) -> None:
+    opened = opener(kind, tmp_path, drawings)
+    default, cold, warm = opened(), opened(split_seed=7, test_seed=42), opened(split_seed=7, test_seed=42)
+    np.testing.assert_array_equal(cold.test.indices, default.test.indices)
+    assert not np.array_equal(cold.val.indices, default.val.indices)
+    np.testing.assert_array_equal(cold.val.indices, warm.val.indices)
+    assert not np.array_equal(opened(split_seed=7).test.indices, default.test.indices)
 
 
 def test_equal_hashes_do_not_make_different_drawings_one(monkeypatch: pytest.MonkeyPatch) -> None:

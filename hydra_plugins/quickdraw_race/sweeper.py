@@ -13,6 +13,7 @@ from quickdraw.analysis.race import RULES, Race
 from quickdraw.errors import ConfigError
 from quickdraw.locks import Timeout, take_lock
 from quickdraw.rules import either, whole
+from quickdraw.run.listing import SPLIT_SEED
 from quickdraw.search.space import drawn, overrides_of
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.places import check_folders
@@ -33,13 +34,15 @@ class RaceSweeper(AdaptiveSweeper):
         futility: float,
         looks: Sequence[int] | None,
         confirm: int,
+        vary: Sequence[str],
         n_settings: int | None,
         seed: int,
         params: Mapping[str, Any] | None,
     ) -> None:
         given = locals()
-        if isinstance(looks, ListConfig):
-            given["looks"] = OmegaConf.to_container(looks)
+        for key in ("looks", "vary"):
+            if isinstance(given[key], ListConfig):
+                given[key] = OmegaConf.to_container(given[key])
         check_keys(given, RULES | SETTINGS_RULES)
         self.keys = {key: given[key] for key in RULES}
         self.n_settings, self.seed = n_settings, seed
@@ -52,12 +55,12 @@ class RaceSweeper(AdaptiveSweeper):
         entered = self._entered(self.parsed(arguments))
         jobs = self.launcher.jobs()
         jobs.warm_up()  # it imports torch meanwhile
-        settings, first_seed = self._named(entered)
+        settings, first = self._named(entered)
         self._check_budget(len(settings))
-        race = Race(self.keys, first_seed, {name: {} for name in settings})
+        race = Race(self.keys, first.get("seed", 0), {name: {} for name in settings})
 
         def compose(name: str, seed: int) -> Job:
-            return self.launcher.job([*settings[name], f"seed={seed}"], seed)
+            return self.launcher.job([*settings[name], *self._block(seed, first)], seed)
 
         if self.launcher.dry_run:
             print(RaceRunner(jobs, race, compose).preview())
@@ -69,6 +72,14 @@ class RaceSweeper(AdaptiveSweeper):
                 RaceRunner(jobs, race, compose, self.launcher.report).run(self.launcher.fail_fast)
         except Timeout:
             raise ConfigError(f"{jobs.folder}: another process runs this race; wait for it or stop it") from None
+
+    def _block(self, seed: int, first: Mapping[str, Any]) -> list[str]:
+        """The overrides that all settings of a round share; `first` is the configuration of the first setting."""
+        if SPLIT_SEED not in self.keys["vary"]:
+            return [f"seed={seed}"]
+        data = first["data"]
+        test_seed = data["split_seed"] if data["test_seed"] is None else data["test_seed"]
+        return [f"seed={seed}", f"{SPLIT_SEED}={seed}", f"data.test_seed={test_seed}"]
 
     def _entered(self, overrides: Sequence[Override]) -> list[list[str]]:
         """The overrides of each setting; raises ConfigError if they describe no race."""
@@ -93,8 +104,8 @@ class RaceSweeper(AdaptiveSweeper):
         fixed, axes = split(overrides)
         return [[*fixed, *overrides_of(params)] for params in drawn(axes, self.n_settings, self.seed)]
 
-    def _named(self, entered: Sequence[list[str]]) -> tuple[dict[str, list[str]], int]:
-        """The overrides of each setting by its name, and the first seed.
+    def _named(self, entered: Sequence[list[str]]) -> tuple[dict[str, list[str]], dict[str, Any]]:
+        """The overrides of each setting by its name, and the configuration of the first.
 
         Raises ConfigError if there are no two, or if their scores would not be measured on the same drawings.
         """
@@ -124,7 +135,7 @@ class RaceSweeper(AdaptiveSweeper):
         for folder, (_, overrides) in probes.items():
             name = names[folder]
             settings[folder.name if name in settings else name] = overrides
-        return settings, first_seed
+        return settings, first.config
 
     def _check_budget(self, count: int) -> None:
         """Raise ConfigError if the budget does not reach to the first look."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from quickdraw.analysis.comparison import description
 from quickdraw.analysis.ranking import Setting
 from quickdraw.errors import RunError
-from quickdraw.run.listing import Run
+from quickdraw.run.listing import SPLIT_SEED, Run, split_goes_with_seed
 from quickdraw.statistics.best import Verdict, compare_with_best
 
 TRAINING_ONLY = (
@@ -25,6 +25,8 @@ def unlike(runs: Sequence[Run]) -> list[str]:
     keys = dict.fromkeys(key for run in runs for key in run.settings if decides_what_is_measured(key))
     found = []
     for key in keys:
+        if key == SPLIT_SEED and split_goes_with_seed(runs):
+            continue  # of each seed the drawings are the same for all settings
         values = {run.display(key) for run in runs if key in run.settings}
         if len(values) > 1:
             found.append(key)

@@ -11,7 +11,7 @@ from quickdraw.analysis.ranking import Setting
 from quickdraw.files import read_json, write_json
 from quickdraw.metrics import lower_is_better
 from quickdraw.rules import FRACTION, NOT_NEGATIVE, Rule, either, whole
-from quickdraw.run.listing import Run, place_in
+from quickdraw.run.listing import SPLIT_SEED, Run, place_in
 
 if TYPE_CHECKING:
     from quickdraw.statistics.race import Decision
@@ -26,6 +26,11 @@ def is_looks(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(map(whole(2).holds, value))
 
 
+def is_varied(value: Any) -> bool:
+    """Whether a value lists what varies from block to block: the seed, and perhaps the split."""
+    return value in (["seed"], ["seed", SPLIT_SEED])
+
+
 RULES: dict[str, Rule] = {
     "max_seeds": whole(2, most=MOST_SEEDS),
     "max_jobs": either(whole(1), None),
@@ -33,6 +38,7 @@ RULES: dict[str, Rule] = {
     "futility": FRACTION,
     "looks": either(Rule(is_looks, "a list of whole numbers from 2 up"), None),
     "confirm": whole(0, most=MOST_SEEDS),
+    "vary": Rule(is_varied, f"[seed], or [seed, {SPLIT_SEED}]"),
 }
 Folders = dict[str, dict[int, str]]  # of jobs, as paths below the sweep's folder, by setting and seed
 
@@ -64,6 +70,7 @@ class Race:
 
         rules = dict(self.keys)
         confirm = rules.pop("confirm")
+        del rules["vary"]
         if rules["max_jobs"] is not None:
             rules["max_jobs"] -= confirm
         seeds = range(self.first_seed, self.first_seed + rules["max_seeds"])

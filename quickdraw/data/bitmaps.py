@@ -17,9 +17,9 @@ class Bitmaps(FileDataset):
     of each (None: all); `train_limit` and `train_fraction` take some of the training drawings, of each class its share,
     and leave val and test as they are. `classes` may be "all", the official 345; `download` fetches what is missing;
     with `balance` a training epoch draws every class equally often; `augment` in [0, 1] is the strength of its small
-    movements, as in `quickdraw.data.augment`. The split depends on the drawings, the order of `classes` and
-    `split_seed`, and on nothing else: all runs with these three the same share one test split. Attributes and cache are
-    as in FileDataset.
+    movements, as in `quickdraw.data.augment`. The split depends on the drawings, the order of `classes`, `split_seed`
+    and `test_seed`, and on nothing else: all runs with these the same share one test split. Attributes, cache and
+    `test_seed` are as in FileDataset.
 
     Raises DataError that names every missing or bad file, and the remedy.
     """
@@ -37,6 +37,7 @@ class Bitmaps(FileDataset):
         cache: str | os.PathLike[str] = "outputs/.cache",
         train_limit: int | None = None,
         train_fraction: float | None = None,
+        test_seed: int | None = None,
     ) -> None:
         names, root = expand_classes(classes), user_path(root)
         if download:
@@ -55,4 +56,5 @@ class Bitmaps(FileDataset):
             cache=cache,
             train_limit=train_limit,
             train_fraction=train_fraction,
+            test_seed=test_seed,
         )

@@ -72,6 +72,8 @@ class Dataset:
 class FileDataset(Dataset):
     """A data set out of one bitmap file a class, split by `split_seed` or as its publisher did.
 
+    With a `test_seed` the test split is that of this seed, whatever `split_seed`, which divides the rest.
+
     `files` are the drawings of each class, as they are mapped from its file in `paths`. `own_sizes` is a publisher's
     split: of each class, how many drawings are for train, how many follow for val, and how many for test. What is
     expensive to find out about a file (its sha256, identical drawings) is kept in the folder `cache`.
@@ -92,6 +94,7 @@ class FileDataset(Dataset):
         train_limit: int | None = None,
         train_fraction: float | None = None,
         own_sizes: Sequence[Sequence[int]] | None = None,
+        test_seed: int | None = None,
     ) -> None:
         cache = user_path(cache)
         remove_leftovers(cache, older_than_s=ABANDONED_S)
@@ -100,7 +103,8 @@ class FileDataset(Dataset):
         self.fingerprints = {name: fingerprint(path, cache) for name, path in paths.items()}
         digests = list(self.fingerprints.values())
         check_different(paths, digests)
-        (train, val, test), self.copies = cached_split(files, self.classes, split_seed, digests, cache, own_sizes)
+        parts = cached_split(files, self.classes, split_seed, digests, cache, own_sizes, test_seed)
+        (train, val, test), self.copies = parts
         train = shortened(train, Drawings(files).starts, split_seed, train_limit, train_fraction)
         self.train = Batches(files, train, batch_size, balance, augment)
         self.val = Batches(files, val, batch_size)

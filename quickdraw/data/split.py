@@ -31,6 +31,7 @@ def cached_split(
     fingerprints: Sequence[str],
     cache: Path,
     own: Sequence[Sequence[int]] | None = None,
+    test_seed: int | None = None,
 ) -> tuple[list[np.ndarray], int]:
     """The indices of train, val and test (uint32 [n] each, ascending) and how many drawings are copies.
 
@@ -38,11 +39,12 @@ def cached_split(
     It holds one byte a drawing: its split, and 4 more if it is a copy.
     """
     contents = [[name, len(r), digest] for name, r, digest in zip(classes, rows, fingerprints, strict=True)]
-    key = json.dumps([2, seed, contents, *(own or [])])
+    apart = [] if test_seed is None else [{"test_seed": test_seed}]
+    key = json.dumps([2, seed, contents, *(own or []), *apart])
     entry = cache / "splits" / hashlib.sha256(key.encode()).hexdigest()[:32]
     known = cached.read(entry)
     if known is None:
-        parts, copy = split(rows, classes, seed, own)
+        parts, copy = split(rows, classes, seed, own, test_seed)
         known = (parts + 4 * copy.astype(np.uint8)).tobytes()
         cached.keep(entry, known)
     return unpacked(np.frombuffer(known, np.uint8))
@@ -65,13 +67,18 @@ def unpacked(codes: np.ndarray) -> tuple[list[np.ndarray], int]:
 
 
 def split(
-    rows: Sequence[np.ndarray], classes: Sequence[str], seed: int, own: Sequence[Sequence[int]] | None = None
+    rows: Sequence[np.ndarray],
+    classes: Sequence[str],
+    seed: int,
+    own: Sequence[Sequence[int]] | None = None,
+    test_seed: int | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """TRAIN, VAL or TEST for each drawing (uint8 [N]), and whether it is a copy of an earlier one (bool [N]).
 
     `rows` are the drawings of each class, uint8 [n, 784], N in all. `own` is a split of the publisher's: of each class,
     how many drawings are for train, how many follow for val, and how many for test; a copy leaves it for the split of
-    the first one. Raises DataError for a class with fewer than LEAST_PER_CLASS different drawings.
+    the first one. With a `test_seed` the test split is that of this seed, and `seed` divides the rest. Raises DataError
+    for a class with fewer than LEAST_PER_CLASS different drawings.
     """
     # The different drawings of each class, of which there must be enough
     later, earlier = identical(rows)
@@ -90,7 +97,7 @@ def split(
         parts = own_parts(own)
     else:
         parts = np.empty(len(different), dtype=np.uint8)
-        parts[different] = stratified_parts(counts, seed)
+        parts[different] = stratified_parts(counts, seed, test_seed)
     parts[later] = parts[earlier]
     return parts, ~different
 
@@ -129,9 +136,19 @@ def own_parts(own: Sequence[Sequence[int]]) -> np.ndarray:
     return np.concatenate([np.repeat(each, sizes) for sizes in own])
 
 
-def stratified_parts(counts: Sequence[int], seed: int) -> np.ndarray:
-    """TRAIN, VAL or TEST for each of the drawings of classes with that many, uint8: 30 % off, then halved."""
+def stratified_parts(counts: Sequence[int], seed: int, test_seed: int | None = None) -> np.ndarray:
+    """TRAIN, VAL or TEST for each of the drawings of classes with that many, uint8: 30 % off, then halved.
+
+    With a `test_seed` the test split is that of this seed, and as many of the rest as ever are for validation.
+    """
     labels = np.repeat(np.arange(len(counts), dtype=np.uint16), counts)
+    if test_seed not in (None, seed):
+        parts = stratified_parts(counts, test_seed)
+        rest = np.flatnonzero(parts != TEST)
+        val_count = np.count_nonzero(parts == VAL)
+        train, val = stratified(labels[rest], (val_count - 0.5) / len(rest), seed)  # its part is rounded up
+        parts[rest[train]], parts[rest[val]] = TRAIN, VAL
+        return parts
     train, rest = stratified(labels, 0.3, seed)
     val, test = stratified(labels[rest], 0.5, seed)
     parts = np.empty(len(labels), dtype=np.uint8)

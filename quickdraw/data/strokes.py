@@ -40,6 +40,7 @@ class Strokes(FileDataset):
         cache: str | os.PathLike[str] = "outputs/.cache",
         train_limit: int | None = None,
         train_fraction: float | None = None,
+        test_seed: int | None = None,
     ) -> None:
         names, root, cache = expand_classes(classes), user_path(root), user_path(cache)
         if own_split:
@@ -68,5 +69,6 @@ class Strokes(FileDataset):
             cache=cache,
             train_limit=train_limit,
             train_fraction=train_fraction,
+            test_seed=test_seed,
             own_sizes=own_sizes if own_split else None,
         )

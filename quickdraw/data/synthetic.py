@@ -37,6 +37,7 @@ class Synthetic(FileDataset):
         cache: str | os.PathLike[str] = "outputs/.cache",
         train_limit: int | None = None,
         train_fraction: float | None = None,
+        test_seed: int | None = None,
     ) -> None:
         cache = user_path(cache)
         root = cache / f"synthetic-{program()}-{seed}-{per_class}"
@@ -59,6 +60,7 @@ class Synthetic(FileDataset):
             cache=cache,
             train_limit=train_limit,
             train_fraction=train_fraction,
+            test_seed=test_seed,
         )
 
 

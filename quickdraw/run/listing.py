@@ -21,6 +21,7 @@ from quickdraw.settings import OUTPUT_KEYS, decoded, flatten, shown
 SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 INCOMPLETE = ("failed", "diverged", "interrupted", "damaged")  # states whose reason is worth reading
 KILLED = "its process was killed"
+SPLIT_SEED = "data.split_seed"
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def varied(runs: Sequence[Run]) -> dict[str, str]:
     # Of keys with the same last part and the same values one is kept: that nearest to the top.
     kept: dict[tuple[str, tuple[str, ...]], str] = {}
     for key in sorted(differing, key=depth):
-        if key in OUTPUT_KEYS or key == "exp_name":
+        if key in OUTPUT_KEYS or key == "exp_name" or (key == SPLIT_SEED and split_goes_with_seed(runs)):
             continue
         in_one_class_only = key.startswith(choices) and len({*columns[key]} - {""}) == 1
         if not in_one_class_only:
@@ -154,6 +155,16 @@ def varied(runs: Sequence[Run]) -> dict[str, str]:
     if "seed" in kept.values():
         keys.append("seed")
     return {key: key.removesuffix("._target_") for key in keys}
+
+
+def split_goes_with_seed(runs: Iterable[Run]) -> bool:
+    """Whether each seed has one split into train and val, the test split apart: then it is no setting, but luck too."""
+    splits: dict[Any, Any] = {}
+    for run in runs:
+        split = run.settings.get(SPLIT_SEED)
+        if run.settings.get("data.test_seed") is None or splits.setdefault(run.settings.get("seed"), split) != split:
+            return False
+    return True
 
 
 def setting_columns(runs: Sequence[Run]) -> dict[str, tuple[str, ...]]:
