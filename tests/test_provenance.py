@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from quickdraw.run import provenance
+from quickdraw.run.folder import RunFolder
 from tests.support.program import Outcome, call
 from tests.support.resuming import refused
 
@@ -130,6 +131,39 @@ def test_a_run_that_ends_otherwise_says_what_differs(copy: Path) -> None:
 def test_a_run_whose_recorded_facts_are_gone_is_repeated_all_the_same(copy: Path) -> None:
     (copy / "provenance.json").unlink()
     assert repeated(copy)[0].out.splitlines()[-1] == "the same weights as run, bit for bit"
+
+
+@pytest.mark.parametrize(
+    ("before", "today", "expected"),
+    [
+        ({"commit": "a" * 40}, {"commit": "b" * 40}, "commit aaaaaaaaaa, and this is bbbbbbbbbb"),
+        (
+            {"commit": "a" * 40, "dirty": False},
+            {"commit": "a" * 40, "dirty": True, "diff_sha256": "c"},
+            "commit aaaaaaaaaa with other uncommitted changes than today's",
+        ),
+        ({"commit": "a" * 40, "diff": "one.diff"}, {"commit": "a" * 40, "diff": "two.diff"}, ""),
+        ({"commit": None}, {"commit": "b" * 40}, ""),
+        ({}, {"commit": "b" * 40}, ""),
+        ({"commit": "a" * 40}, {"commit": None}, ""),
+    ],
+)
+def test_what_changed_of_the_program(before: dict[str, Any], today: dict[str, Any], expected: str) -> None:
+    assert provenance.program_change(before, today) == expected
+
+
+def test_a_run_that_another_commit_began_is_resumed_with_a_warning(repository: Callable[..., str], copy: Path) -> None:
+    commit = repository("rev-parse", "HEAD")
+    told = read(copy / "provenance.json")
+    told["starts"][-1]["program"] = {"commit": "0" * 40, "dirty": False}
+    (copy / "provenance.json").write_text(json.dumps(told))
+    run = RunFolder(copy)
+    with run.claimed():
+        provenance.record(run, {}, {"fingerprints": {}, "split": ""})
+        provenance.record(run, {}, {"fingerprints": {}, "split": ""})
+    warning = f"this run was trained by commit 0000000000, and this is {commit[:10]}: "
+    warnings = read(copy / "status.json")["warnings"]
+    assert [text.startswith(warning) for text in warnings] == [True]
 
 
 @pytest.mark.parametrize("kind", ["missing", "not completed", "foreign overrides", "sweep", "resume too"])

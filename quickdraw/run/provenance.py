@@ -31,6 +31,9 @@ def record(run: RunFolder, environment: Mapping[str, Any], drawings: Mapping[str
     """Add this process to the run's `provenance.json`. `drawings` holds `fingerprints` and `split`, a digest."""
     starts = known_starts(run)
     program, diff = describe_program()
+    change = program_change(starts[-1].get("program", {}), program) if starts else ""
+    if change:
+        run.warn(f"this run was trained by {change}: it may end with other bits than it would have")
     if diff is not None:
         program["diff"] = f"uncommitted-{len(starts) + 1}.diff"
         atomic_write(run.path / program["diff"], diff[:LARGEST_DIFF])
@@ -76,6 +79,18 @@ def describe_program() -> tuple[dict[str, Any], bytes | None]:
         return {"commit": commit, "dirty": changes}, None
     diff = new.encode() + (git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv") or b"")
     return {"commit": commit, "dirty": True, "diff_sha256": hashlib.sha256(diff).hexdigest()}, diff
+
+
+def program_change(before: Mapping[str, Any], today: Mapping[str, Any]) -> str:
+    """How the program differs from what it was, in words; an empty text if it does not, or nobody knows."""
+    old, new = before.get("commit"), today.get("commit")
+    if not old or not new:
+        return ""
+    if old != new:
+        return f"commit {str(old)[:10]}, and this is {str(new)[:10]}"
+    if before.get("diff_sha256") != today.get("diff_sha256"):
+        return f"commit {str(old)[:10]} with other uncommitted changes than today's"
+    return ""
 
 
 def git(*arguments: str) -> bytes | None:
