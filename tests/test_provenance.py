@@ -104,6 +104,21 @@ def test_a_program_outside_any_repository_and_a_machine_without_git_are_no_error
     assert provenance.describe_program() == ({"commit": None, "dirty": False}, None)
 
 
+def test_a_repository_of_somebody_else_gives_the_reason_and_what_to_type(
+    repository: Callable[..., str], copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    run = RunFolder(copy)
+    with run.claimed():
+        provenance.record(run, {}, {"fingerprints": {}, "split": ""})
+    program = read(copy / "provenance.json")["starts"][-1]["program"]
+    assert program["commit"] is None
+    assert program["reason"].startswith("detected dubious ownership in repository at ")
+    assert f"; type: git config --global --add safe.directory {tmp_path}" in program["reason"]
+    assert read(copy / "status.json")["warnings"] == [f"no commit is recorded: {program['reason']}"]
+
+
 def test_a_repeated_run_ends_with_the_same_weights_in_a_new_folder(copy: Path) -> None:
     outcome, new = repeated(copy)
     assert (outcome.code, outcome.err) == (0, "")

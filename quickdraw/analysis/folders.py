@@ -7,6 +7,7 @@ from pathlib import Path
 
 from quickdraw.analysis.sweep import Sweep, read_sweep
 from quickdraw.errors import RunError
+from quickdraw.run.folder import moment
 from quickdraw.run.listing import Run, read_run, read_runs, run_folders
 from quickdraw.settings import nearest
 
@@ -29,7 +30,7 @@ def all_runs(outputs: Path = OUTPUTS, exp_name: str = "*") -> list[Run]:
         raise RunError(f"{outputs}: there is no run of the exp_name '{exp_name}'{hint}")
     if not runs:
         raise RunError(f"{outputs}: there is no run yet; train one: python run.py")
-    return sorted(runs, key=lambda run: run.started, reverse=True)
+    return sorted(runs, key=lambda run: moment(run.started) or 0.0, reverse=True)
 
 
 def find_run(name: str, outputs: Path = OUTPUTS) -> Run:
