@@ -8,6 +8,7 @@ python run.py rerun=outputs/runs/<exp_name>/<folder>
 
 import logging
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ log = logging.getLogger("quickdraw")
 def main(cfg: DictConfig) -> float:
     """Run one job in the folder that Hydra made for it. Return its best validation score, by `trainer.monitor`."""
     job = HydraConfig.get()
+    if job.job.chdir:
+        os.chdir(job.runtime.cwd)  # from where the user typed the paths
     config = plain(cfg)
     run = RunFolder(job.runtime.output_dir)
     sweep = Path(job.runtime.cwd, job.sweep.dir) if job.mode == RunMode.MULTIRUN else None

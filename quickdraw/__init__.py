@@ -200,6 +200,7 @@ Where everything is, from the top down; imports run down this list and never up.
     statistics/sentences.py         verdicts in words
     files.py                        writes every file: whole or absent
     locks.py                        one holder at a time
+    program.py                      the project's commands as they can be typed in the current folder
     links.py                        links inside a folder that is written to: refused
     errors.py                       errors that the user can fix, each printed as one line
     console.py                      what every command shares: its parser, errors in one line, exit codes

@@ -25,7 +25,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "hydra-core", "omegaconf")  # those
 def resolve_auto(config: dict[str, Any], one_of_many: bool) -> str:
     """Replace each `auto` in the configuration by what it means here, and set torch up for it.
 
-    Returns why there are fewer threads than cores; "" if there are not.
+    Returns why there are fewer threads than cores, or what more of them do; "" if there are as many.
     """
     import torch
 
@@ -37,6 +37,8 @@ def resolve_auto(config: dict[str, Any], one_of_many: bool) -> str:
     elif config["threads"] == "auto":
         free = free_cores(SINCE_START)
         config["threads"], reason = free.cores, free.reason
+    if config["threads"] > usable_cores():
+        reason = f"more than the cores here, {usable_cores()}: slower than threads={usable_cores()}"
     config["trainer"]["precision"] = resolve_precision(config["trainer"]["precision"], config["device"])
     torch.set_num_threads(config["threads"])
     keep_memory()

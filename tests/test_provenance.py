@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from quickdraw.run import provenance
+from quickdraw.run.folder import RunFolder
 from tests.support.program import Outcome, call
 from tests.support.resuming import refused
 
@@ -103,6 +104,21 @@ def test_a_program_outside_any_repository_and_a_machine_without_git_are_no_error
     assert provenance.describe_program() == ({"commit": None, "dirty": False}, None)
 
 
+def test_a_repository_of_somebody_else_gives_the_reason_and_what_to_type(
+    repository: Callable[..., str], copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    run = RunFolder(copy)
+    with run.claimed():
+        provenance.record(run, {}, {"fingerprints": {}, "split": ""})
+    program = read(copy / "provenance.json")["starts"][-1]["program"]
+    assert program["commit"] is None
+    assert program["reason"].startswith("detected dubious ownership in repository at ")
+    assert f"; type: git config --global --add safe.directory {tmp_path}" in program["reason"]
+    assert read(copy / "status.json")["warnings"] == [f"no commit is recorded: {program['reason']}"]
+
+
 def test_a_repeated_run_ends_with_the_same_weights_in_a_new_folder(copy: Path) -> None:
     outcome, new = repeated(copy)
     assert (outcome.code, outcome.err) == (0, "")
@@ -130,6 +146,39 @@ def test_a_run_that_ends_otherwise_says_what_differs(copy: Path) -> None:
 def test_a_run_whose_recorded_facts_are_gone_is_repeated_all_the_same(copy: Path) -> None:
     (copy / "provenance.json").unlink()
     assert repeated(copy)[0].out.splitlines()[-1] == "the same weights as run, bit for bit"
+
+
+@pytest.mark.parametrize(
+    ("before", "today", "expected"),
+    [
+        ({"commit": "a" * 40}, {"commit": "b" * 40}, "commit aaaaaaaaaa, and this is bbbbbbbbbb"),
+        (
+            {"commit": "a" * 40, "dirty": False},
+            {"commit": "a" * 40, "dirty": True, "diff_sha256": "c"},
+            "commit aaaaaaaaaa with other uncommitted changes than today's",
+        ),
+        ({"commit": "a" * 40, "diff": "one.diff"}, {"commit": "a" * 40, "diff": "two.diff"}, ""),
+        ({"commit": None}, {"commit": "b" * 40}, ""),
+        ({}, {"commit": "b" * 40}, ""),
+        ({"commit": "a" * 40}, {"commit": None}, ""),
+    ],
+)
+def test_what_changed_of_the_program(before: dict[str, Any], today: dict[str, Any], expected: str) -> None:
+    assert provenance.program_change(before, today) == expected
+
+
+def test_a_run_that_another_commit_began_is_resumed_with_a_warning(repository: Callable[..., str], copy: Path) -> None:
+    commit = repository("rev-parse", "HEAD")
+    told = read(copy / "provenance.json")
+    told["starts"][-1]["program"] = {"commit": "0" * 40, "dirty": False}
+    (copy / "provenance.json").write_text(json.dumps(told))
+    run = RunFolder(copy)
+    with run.claimed():
+        provenance.record(run, {}, {"fingerprints": {}, "split": ""})
+        provenance.record(run, {}, {"fingerprints": {}, "split": ""})
+    warning = f"this run was trained by commit 0000000000, and this is {commit[:10]}: "
+    warnings = read(copy / "status.json")["warnings"]
+    assert [text.startswith(warning) for text in warnings] == [True]
 
 
 @pytest.mark.parametrize("kind", ["missing", "not completed", "foreign overrides", "sweep", "resume too"])

@@ -92,13 +92,31 @@ def test_many_finished_jobs_are_looked_at_here_and_there(
     assert 100 < len(looked) <= same_drawings.MOST_READ
 
 
-def test_another_commit_is_a_warning(config: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+def test_another_commit_is_a_warning_whether_the_job_was_finished_or_only_begun(
+    config: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(same_drawings, "describe_program", lambda: ({"commit": "e" * 40}, None))
     run = finished(tmp_path / "sweep" / "a", config())
     assert other_program([run]) == ""
-    starts = [{"program": {"commit": "f" * 40}}]
-    (run.folder / "provenance.json").write_text(json.dumps({"starts": starts}))
-    if same_drawings.describe_program()[0]["commit"]:
-        assert other_program([run]).startswith("warning: finished jobs are of commit ffffffffff, this is ")
+    (run.folder / "provenance.json").write_text(json.dumps({"starts": [{"program": {"commit": "f" * 40}}]}))
+    warning = f"warning: {run.folder} was trained by commit ffffffffff, and this is eeeeeeeeee: results may differ"
+    assert other_program([run]) == warning
+
+
+def test_a_continued_sweep_says_that_an_interrupted_job_began_under_another_commit(
+    config: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(same_drawings, "describe_program", lambda: ({"commit": "e" * 40}, None))
+    run = finished(tmp_path / "sweep" / "a", config())
+    (run.folder / "result.json").unlink()
+    (run.folder / "provenance.json").write_text(json.dumps({"starts": [{"program": {"commit": "f" * 40}}]}))
+    jobs = JobsHere(run.folder.parent, 1)
+    jobs.pool = cast(Pool, PoolHere())
+    SweepRunner(jobs, [job_of(run.folder, config())], draw=False).preview()
+    assert "was trained by commit ffffffffff" in capsys.readouterr().err
 
 
 def test_the_ranking_is_printed_where_no_summary_can_be_written(

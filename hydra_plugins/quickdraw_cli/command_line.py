@@ -19,11 +19,12 @@ from hydra.errors import HydraException
 from hydra_plugins.quickdraw_cli import resolvers
 from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
-from hydra_plugins.quickdraw_cli.options import check_options, config_folders, options_last
+from hydra_plugins.quickdraw_cli.options import check_options, config_folders, only_our_debug_lines, options_last
 from hydra_plugins.quickdraw_cli.own_files import check_own_files
 from hydra_plugins.quickdraw_cli.saved import quoted, with_rerun, with_resume
 from quickdraw import console
 from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, as_user_error
+from quickdraw.program import run_command
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.signals import hand_on, undisturbed
@@ -46,7 +47,7 @@ def call(main: Callable[[], Any]) -> int:
         if arguments is not None:
             check_choices(arguments)
             check_own_files(arguments, config_folders(typed))
-            sys.argv[1:] = options_last(arguments)
+            sys.argv[1:] = options_last(only_our_debug_lines(arguments))
             main()
 
     return console.call(run, explain, when_stopped="")  # a run and a sweep have said how to go on
@@ -69,7 +70,7 @@ def job_errors(run: RunFolder, sweep: Path | None) -> Iterator[None]:
         with summed_up(sweep) if sweep else contextlib.nullcontext():
             yield
     except Interrupted as stop:
-        command = f"python run.py resume={shlex.quote(str(run.path))}"
+        command = f"{run_command()} resume={shlex.quote(str(run.path))}"
         console.note(f"stopped; continue with: {command}" if run.begun else "stopped before it began")
         hand_on(stop.signal_number)
         sys.exit(128 + stop.signal_number)

@@ -43,10 +43,13 @@ def plain_letters(text: str) -> str:
 def plain(config: DictConfig) -> dict[str, Any]:
     """A composed configuration as plain resolved values, without Hydra's own node.
 
-    Hydra's grammar takes the `.inf` of YAML for a text; it is infinity on the command line, too.
+    Hydra's grammar takes the `.inf` of YAML for a text; it is infinity on the command line, too. What `${now:...}` was
+    when Hydra named the folder, it is here.
     """
     keys = [str(key) for key in config if key != "hydra"]
-    return decoded(OmegaConf.to_container(OmegaConf.masked_copy(config, keys), resolve=True))
+    own = OmegaConf.masked_copy(config, keys)
+    OmegaConf.copy_cache(config, own)
+    return decoded(OmegaConf.to_container(own, resolve=True))
 
 
 def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:

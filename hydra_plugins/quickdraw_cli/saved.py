@@ -29,6 +29,7 @@ def with_resume(arguments: list[str]) -> list[str] | None:
     if {"-m", "--multirun"} & set(arguments):
         raise RunError("resume=FOLDER continues one run: leave -m out, or start the sweep's own command again")
     run = RunFolder(folder)
+    check_name(run)
     run.check_damage()
     if not run.begun:
         raise RunError(f"resume={run.path}: expected the folder of a run that began; start a new one, without resume=")
@@ -54,6 +55,12 @@ def with_rerun(arguments: list[str]) -> list[str]:
     return [*saved, *typed, f"rerun={quoted(str(run.path))}"]
 
 
+def check_name(run: RunFolder) -> None:
+    """Raise RunError for a folder that Hydra would not find again: it resolves each `${` in a name."""
+    if "${" in str(run.path.absolute()):
+        raise RunError(f"resume={run.path}: expected a folder without ${{ in its path; rename it, and resume that")
+
+
 def taken_out(key: str, arguments: Sequence[str]) -> tuple[str | None, list[str]]:
     """The folder that `KEY=FOLDER` names, None without any, and the arguments without it."""
     values, others = [], []
@@ -73,12 +80,23 @@ def own_overrides(run: RunFolder) -> list[str]:
     written out. So such a run is continued wherever they are now, and no file that a stranger names is read.
     """
     saved = saved_overrides(run)
-    if not run.status.get("config_from"):
-        return saved
     wanted = settings.decoded(run.status["config"])
+    if not run.status.get("config_from"):
+        return resolved(saved, settings.flatten(wanted))
     settings.check(wanted)
     choices = [text for text in saved if is_choice_of_ours(text)]
     return [*choices, *written_out(settings.flatten(composed(choices)), settings.flatten(wanted))]
+
+
+def resolved(saved: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """Overrides with the value that a run had in place of one that is computed, such as `exp_name=x-${now:%H-%M}`."""
+    texts = []
+    for text in saved:
+        key = text.partition("=")[0].lstrip("+")
+        if "${" in text and key in values:
+            text = f"{key}={literal(values[key])}"
+        texts.append(text)
+    return texts
 
 
 def is_choice_of_ours(text: str) -> bool:

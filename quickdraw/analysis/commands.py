@@ -1,5 +1,6 @@
 """What `python -m quickdraw.analysis` answers of many runs: tables and sentences, and the same as plain data."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from itertools import chain
@@ -12,6 +13,7 @@ from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import Table, report_parts
 from quickdraw.analysis.terminal import Answer
 from quickdraw.errors import RunError
+from quickdraw.run.folder import moment
 from quickdraw.run.listing import SCORES, Run, display, last_part, named, write_summary
 from quickdraw.settings import nearest
 
@@ -46,11 +48,17 @@ def list_runs(outputs: Path, exp_name: str, sort: str, reverse: bool) -> Answer:
     names = experiment_names(runs)
     rows = []
     for run in ordered:
-        started = run.started[:16].replace("T", " ")
+        started = clock(run.started)
         values = [list_cell(run, key, getters[key](run)) for key in columns]
         rows.append([started, run.settings.get("exp_name", ""), run.state, names[run.folder], *values, str(run.folder)])
     header = ["started", "exp_name", "state", "setting", *columns, "folder"]
     return Answer([Table(header, rows)], list(map(as_dict, ordered)))
+
+
+def clock(started: str) -> str:
+    """A time as the clock here showed it, whatever zone it was written in."""
+    since_1970 = moment(started)
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(since_1970)) if since_1970 is not None else started[:16]
 
 
 def experiment_names(runs: Sequence[Run]) -> dict[Path, str]:
@@ -103,7 +111,7 @@ def sort_keys(runs: Sequence[Run]) -> dict[str, Callable[[Run], Any]]:
         getters
         | results
         | {
-            "started": lambda run: run.started,
+            "started": lambda run: moment(run.started),
             "state": lambda run: run.state,
             "folder": lambda run: str(run.folder),
             "seconds": result_getter("total_s"),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from quickdraw.analysis.sweep import Sweep, read_sweep
 from quickdraw.errors import RunError
+from quickdraw.program import module_command, run_command
+from quickdraw.run.folder import moment
 from quickdraw.run.listing import Run, read_run, read_runs, run_folders
 from quickdraw.settings import nearest
 
@@ -28,8 +30,8 @@ def all_runs(outputs: Path = OUTPUTS, exp_name: str = "*") -> list[Run]:
         hint = nearest(exp_name, sorted({place.name for place in places}))
         raise RunError(f"{outputs}: there is no run of the exp_name '{exp_name}'{hint}")
     if not runs:
-        raise RunError(f"{outputs}: there is no run yet; train one: python run.py")
-    return sorted(runs, key=lambda run: run.started, reverse=True)
+        raise RunError(f"{outputs}: there is no run yet; train one: {run_command()}")
+    return sorted(runs, key=lambda run: moment(run.started) or 0.0, reverse=True)
 
 
 def find_run(name: str, outputs: Path = OUTPUTS) -> Run:
@@ -57,7 +59,8 @@ def find_run(name: str, outputs: Path = OUTPUTS) -> Run:
     jobs = read_runs(Path(name))
     if jobs:
         raise RunError(f"{name}: expected a run's folder, got one with {len(jobs)} of them, such as {jobs[0].folder}")
-    raise RunError(f"{name}: expected a run's folder, with a status.json; python -m quickdraw.analysis list shows them")
+    shown = f"{module_command('quickdraw.analysis')} list"
+    raise RunError(f"{name}: expected a run's folder, with a status.json; {shown} shows them")
 
 
 def find_sweep(name: Path | str | None = None, outputs: Path = OUTPUTS) -> Sweep:
@@ -72,7 +75,8 @@ def find_sweep(name: Path | str | None = None, outputs: Path = OUTPUTS) -> Sweep
         raise RunError(f"{name}: expected a sweep's folder, with one folder a job; there is no job in it")
     sweeps = [place for place in (outputs / "multirun").glob("[!.]*/") if next(run_folders(place), None)]
     if not sweeps:
-        raise RunError(f"{outputs / 'multirun'}: there is no sweep yet; run one: python run.py -m dropout_rate=0.3,0.5")
+        typed = f"{run_command()} -m dropout_rate=0.3,0.5"
+        raise RunError(f"{outputs / 'multirun'}: there is no sweep yet; run one: {typed}")
     return read_sweep(max(sweeps, key=last_active))
 
 

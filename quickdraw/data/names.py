@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
+from quickdraw.program import module_command
+
 DEFAULT_CLASSES = (
     "cat",
     "dolphin",
@@ -79,7 +81,7 @@ def download_command(names: Iterable[str], root: str | Path = "data", kind: str 
         words += ["--kind", kind]
     if Path(root) != Path("data"):
         words += ["--root", str(root)]
-    return " ".join(["python -m quickdraw.data.download", *map(_quoted, words)])
+    return " ".join([module_command("quickdraw.data.download"), *map(_quoted, words)])
 
 
 def _quoted(word: str) -> str:

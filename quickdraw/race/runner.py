@@ -8,6 +8,7 @@ from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import report, table
 from quickdraw.console import say
 from quickdraw.errors import Interrupted, RunError
+from quickdraw.program import run_command
 from quickdraw.race.view import RaceView
 from quickdraw.run.listing import Run, place_in
 from quickdraw.statistics.race import Decision
@@ -118,7 +119,9 @@ class RaceRunner(Runner[RaceView]):
         self.names[job.folder] = f"{name} seed={seed}"
         run = job.on_disk()
         if run.state == "pruned":
-            raise RunError(f"{run.folder}: pruned by a search; train it to its end: python run.py resume={run.folder}")
+            raise RunError(
+                f"{run.folder}: pruned by a search; train it to its end: {run_command()} resume={run.folder}"
+            )
         if run.ended:
             self.runs[place] = run
         else:

@@ -12,6 +12,7 @@ import signal
 import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +214,11 @@ def bug(error: Exception) -> QuickdrawError:
 def now() -> str:
     """The time, to the second, with its zone."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def moment(text: str) -> float | None:
+    """The seconds since 1970 at a time that `now` wrote, in whichever zone; None for another text."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -31,6 +31,11 @@ def record(run: RunFolder, environment: Mapping[str, Any], drawings: Mapping[str
     """Add this process to the run's `provenance.json`. `drawings` holds `fingerprints` and `split`, a digest."""
     starts = known_starts(run)
     program, diff = describe_program()
+    if "reason" in program:
+        run.warn(f"no commit is recorded: {program['reason']}")
+    change = program_change(starts[-1].get("program", {}), program) if starts else ""
+    if change:
+        run.warn(f"this run was trained by {change}: it may end with other bits than it would have")
     if diff is not None:
         program["diff"] = f"uncommitted-{len(starts) + 1}.diff"
         atomic_write(run.path / program["diff"], diff[:LARGEST_DIFF])
@@ -60,11 +65,17 @@ def known_starts(run: RunFolder) -> list[dict[str, Any]]:
 def describe_program() -> tuple[dict[str, Any], bytes | None]:
     """The commit of the program and whether its tree is changed, and those changes as a diff if it is.
 
-    The commit is None where git is missing or the program lies in no repository. Files that git does not know count as
+    The commit is None where git is missing or the program lies in no repository; where git refuses to answer, `reason`
+    says why. Files that git does not know count as
     changes; the diff has only their names.
     """
-    status = git("status", "--porcelain=v2", "--branch", "--untracked-files=normal")
-    lines = (status or b"").decode(errors="replace").splitlines()
+    try:
+        status = git("status", "--porcelain=v2", "--branch", "--untracked-files=normal")
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = refusal_of_git(error)
+        unknown = {"commit": None, "dirty": False}
+        return unknown | {"reason": reason} if reason else unknown, None
+    lines = status.decode(errors="replace").splitlines()
     commit, changes, new = None, False, ""
     for line in lines:
         if line.startswith("# branch.oid"):
@@ -74,26 +85,51 @@ def describe_program() -> tuple[dict[str, Any], bytes | None]:
         changes = changes or not line.startswith("#")
     if not commit or not changes:
         return {"commit": commit, "dirty": changes}, None
-    diff = new.encode() + (git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv") or b"")
+    diff = new.encode()
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        diff += git("diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv")
     return {"commit": commit, "dirty": True, "diff_sha256": hashlib.sha256(diff).hexdigest()}, diff
 
 
-def git(*arguments: str) -> bytes | None:
-    """The output of git about the program's tree, None if it cannot say; nothing is written and no hook is run.
+def program_change(before: Mapping[str, Any], today: Mapping[str, Any]) -> str:
+    """How the program differs from what it was, in words; an empty text if it does not, or nobody knows."""
+    old, new = before.get("commit"), today.get("commit")
+    if not old or not new:
+        return ""
+    if old != new:
+        return f"commit {str(old)[:10]}, and this is {str(new)[:10]}"
+    if before.get("diff_sha256") != today.get("diff_sha256"):
+        return f"commit {str(old)[:10]} with other uncommitted changes than today's"
+    return ""
 
-    A hook, or a rebase, that starts the program sets variables that name another tree.
+
+def git(*arguments: str) -> bytes:
+    """The output of git about the program's tree; nothing is written and no hook is run.
+
+    A hook, or a rebase, that starts the program sets variables that name another tree. Raises OSError where git is
+    missing, SubprocessError if it cannot say.
     """
     variables = {name: value for name, value in os.environ.items() if name not in OTHER_TREES}
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", "-C", str(PROGRAM), *arguments],
-            env=variables | {"GIT_OPTIONAL_LOCKS": "0"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-            timeout=PATIENCE_S,
-        ).stdout
-    return None
+    return subprocess.run(
+        ["git", "-c", "core.fsmonitor=false", "-C", str(PROGRAM), *arguments],
+        env=variables | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=PATIENCE_S,
+    ).stdout
+
+
+def refusal_of_git(error: OSError | subprocess.SubprocessError) -> str:
+    """Why git does not tell the commit, and what to type; an empty text where there is no git, or no repository."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"git gave no answer in {PATIENCE_S} s"
+    lines = (getattr(error, "stderr", None) or b"").decode(errors="replace").splitlines()
+    if not lines or "not a git repository" in lines[0]:
+        return ""
+    advice = lines[-1].strip()
+    remedy = f"; type: {advice}" if advice.startswith("git config") else ""
+    return lines[0].removeprefix("fatal: ") + remedy
 
 
 def compare(run: RunFolder, original: str) -> str:

@@ -79,7 +79,7 @@ class Runner(ABC, Generic[View]):
     def check_same(self, finished: Sequence[Run], wanted: Sequence[Job]) -> None:
         """Raise RunError if the drawings changed since jobs were finished; say so if the program did."""
         check_drawings(finished, wanted, self.jobs.pool)
-        other = other_program(finished)
+        other = other_program([*finished, *(job.on_disk() for job in wanted)])
         if other:
             note(other)
 

@@ -10,7 +10,7 @@ from quickdraw.errors import QuickdrawError, RunError
 from quickdraw.records import read_description
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import Run
-from quickdraw.run.provenance import describe_program, last_start
+from quickdraw.run.provenance import describe_program, last_start, program_change
 from quickdraw.settings import OUTPUT_KEYS, flatten
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.pool import Pool
@@ -76,12 +76,11 @@ def send_fingerprints(pipe: "connection.Connection", configs: Mapping[str, dict[
     pipe.send(found)
 
 
-def other_program(finished: Sequence[Run]) -> str:
-    """That the finished jobs were trained by another commit of the program, in a line; an empty text if not."""
-    if not finished:
-        return ""
-    start = last_start(RunFolder(finished[0].folder))
-    before, today = start.get("program", {}).get("commit"), describe_program()[0]["commit"]
-    if not before or not today or before == today:
-        return ""
-    return f"warning: finished jobs are of commit {str(before)[:10]}, this is {today[:10]}: their results may differ"
+def other_program(runs: Sequence[Run]) -> str:
+    """That another program trained some of these runs, in a line that names the first; an empty text if none did."""
+    today = describe_program()[0]
+    for run in runs[:: len(runs) // MOST_READ + 1]:
+        change = program_change(last_start(RunFolder(run.folder)).get("program", {}), today)
+        if change:
+            return f"warning: {run.folder} was trained by {change}: results may differ"
+    return ""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from quickdraw.console import say
 from quickdraw.errors import Interrupted, RunError
+from quickdraw.program import module_command
 from quickdraw.signals import stop_on_signals
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.runner import REFRESH_S, SweepRunner, counted
@@ -52,7 +53,7 @@ class SlurmSweep(SweepRunner):
             return "no job is queued"
         return (
             f"watch:  squeue --jobs={','.join(numbers)}\n"
-            f"        python -m quickdraw.analysis sweep {self.jobs.folder}\n"
+            f"        {module_command('quickdraw.analysis')} sweep {self.jobs.folder}\n"
             f"cancel: scancel {' '.join(numbers)}\n"
             "Ctrl-C ends this command and no job; the same command again shows the state and submits what is missing"
         )
