@@ -52,6 +52,7 @@ GIVEN = {
     "trainer.schedule": {"done"},
 }
 
+LATER_KEYS = {"data.train_limit", "data.train_fraction", "data.test_seed"}
 KEYWORDS = {"_target_", "_partial_"}  # the keys of a node that are no arguments
 
 
@@ -130,6 +131,11 @@ def build(config: Mapping[str, Any], group: str, *live: Any, **named: Any) -> An
         raise
 
 
+def is_unset(key: str, value: Any) -> bool:
+    """Whether a key that came later is null: as if it were absent, for what was trained or written before it."""
+    return value is None and key in LATER_KEYS
+
+
 def construct(place: str, node: Mapping[str, Any]) -> Any:
     """Call what a node names with the node's values; a value that is a node is constructed first.
 
@@ -138,7 +144,7 @@ def construct(place: str, node: Mapping[str, Any]) -> Any:
     target = find(place, node.get("_target_"))
     arguments: dict[str, Any] = {}
     for key, value in node.items():
-        if key in KEYWORDS:
+        if key in KEYWORDS or is_unset(f"{place}.{key}", value):
             continue
         if isinstance(value, Mapping) and "_target_" in value:
             arguments[key] = construct(f"{place}.{key}", value)

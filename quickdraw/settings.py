@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
-from quickdraw.building import GIVEN, KEYWORDS, TARGETS, find
+from quickdraw.building import GIVEN, KEYWORDS, TARGETS, find, is_unset
 from quickdraw.errors import ConfigError
 from quickdraw.files import user_path
 from quickdraw.rules import RULES
@@ -31,9 +31,6 @@ ENVIRONMENT_KEYS = {"device", "threads"}
 
 # Where the drawings lie. One place may be typed in many ways; which drawings they are, their fingerprints tell.
 PATH_KEYS = {"data.root"}
-
-# Keys that came later: null is as if they were absent, so that what was trained before them is still the same.
-LATER_KEYS = {"data.train_limit", "data.train_fraction", "data.test_seed"}
 
 ABSENT = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
@@ -115,7 +112,7 @@ def check_node(path: str, node: Mapping[str, Any]) -> None:
     target = find(path, node["_target_"])
     arguments = inspect.signature(target).parameters
     for key, value in node.items():
-        if key in KEYWORDS:
+        if key in KEYWORDS or is_unset(f"{path}.{key}", value):
             continue
         if key in GIVEN.get(path, ()):
             raise ConfigError(f"{path}.{key}: run.py gives this itself; leave it out")
@@ -152,8 +149,7 @@ def identity(config: Mapping[str, Any]) -> str:
     """16 hex digits of what can change a run's result: equal for two runs that end with the same bits."""
     relevant: dict[str, Any] = {}
     for key, value in flatten(config).items():
-        is_unset = key in LATER_KEYS and value is None
-        if key not in OUTPUT_KEYS and key != "exp_name" and not is_unset:
+        if key not in OUTPUT_KEYS and key != "exp_name" and not is_unset(key, value):
             is_integer = isinstance(value, float) and value.is_integer()
             relevant[key] = int(value) if is_integer else value  # 1.0 is 1
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()[:16]
@@ -164,7 +160,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], ignored: Set[str
     before, after = flatten(old), flatten(new)
     found = []
     for key in sorted((before.keys() | after.keys()) - ignored):
-        unset = None if key in LATER_KEYS else ABSENT
+        unset = None if is_unset(key, None) else ABSENT
         was, now = before.get(key, unset), after.get(key, unset)
         if was != now and not (key in PATH_KEYS and is_one_place(was, now)):
             found.append(f"{key} was {shown(was)} and is {shown(now)}")

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from quickdraw.data.synthetic import Synthetic
 from quickdraw.errors import RunError
 from quickdraw.run.checkpoint import Checkpoints
 from quickdraw.run.folder import RunFolder
-from quickdraw.state import Snapshot
+from quickdraw.state import Position, Snapshot
 from tests.support.program import Outcome
 
 CLASSES = ["cat", "moon"]
@@ -31,6 +32,8 @@ KINDS: dict[str, Open] = {
     "strokes": lambda root, cache: Strokes(root, CLASSES, cache=cache),
     "synthetic": lambda root, cache: Synthetic(per_class=20, classes=CLASSES, cache=cache),
 }
+
+VALUES = {"position": asdict(Position()), "optimizer": []}  # of a training that did not begin
 
 
 @pytest.fixture
@@ -152,9 +155,9 @@ def test_a_run_is_continued_on_its_own_split_alone_and_an_old_one_as_ever(tmp_pa
     run = RunFolder(tmp_path)
     run.begin({"seed": 0}, [])
     facts = {"fingerprints": {"cat": "1"}, "environment": {"versions": {}}}
-    Checkpoints(run, facts | {"split": "a"}).save(1, Snapshot({"w": torch.zeros(1)}, {"position": {"history": []}}))
+    Checkpoints(run, facts | {"split": "a"}).save(1, Snapshot({"w": torch.zeros(1)}, VALUES))
     assert Checkpoints(run, facts | {"split": "a"}).load()
     with pytest.raises(RunError, match="train, val and test hold other drawings than before; train a new run"):
         Checkpoints(run, facts | {"split": "b"}).load()
-    Checkpoints(run, facts).save(2, Snapshot({"w": torch.zeros(1)}, {"position": {"history": []}}))
+    Checkpoints(run, facts).save(2, Snapshot({"w": torch.zeros(1)}, VALUES))
     assert Checkpoints(run, facts | {"split": "b"}).load()

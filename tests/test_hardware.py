@@ -1,5 +1,6 @@
 """What a run computes on: what `auto` means here, how many cores there are, and which changes are worth a warning."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import torch
 from quickdraw import hardware
 from quickdraw.run.checkpoint import Checkpoints
 from quickdraw.run.folder import RunFolder
-from quickdraw.state import Snapshot
+from quickdraw.state import Position, Snapshot
+
+VALUES = {"position": asdict(Position()), "optimizer": []}  # of a training that did not begin
 
 
 @pytest.mark.parametrize(
@@ -46,7 +49,7 @@ def warnings_of(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> 
     """Return what a run that was saved in one environment is warned of when it continues in another."""
     run = RunFolder(folder)
     run.begin({}, [])
-    snapshot = Snapshot({"net/weight": torch.zeros(1)}, {"position": {"history": []}})
+    snapshot = Snapshot({"net/weight": torch.zeros(1)}, VALUES)
     Checkpoints(run, {"fingerprints": {}, "environment": before}).save(1, snapshot)
     assert Checkpoints(run, {"fingerprints": {}, "environment": after}).load() == snapshot
     warnings: list[str] = run.status["warnings"]

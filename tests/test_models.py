@@ -182,7 +182,10 @@ def hostile_archive(path: Path) -> None:
 SPOILT = {
     "no weights": (lambda path: path.unlink(), r"some_net\.pth: cannot be read"),
     "no json": (lambda path: path.with_suffix(".json").unlink(), r"some_net\.json: cannot be read"),
-    "json that is none": (lambda path: path.with_suffix(".json").write_text("{"), r"some_net\.json: expected JSON"),
+    "json that is none": (
+        lambda path: path.with_suffix(".json").write_text("{"),
+        "damaged: expected JSON",
+    ),
     "json of something else": (lambda path: path.with_suffix(".json").write_text("[]"), r"expected the description"),
     "one bit wrong": (one_bit_wrong, "does not match the sha256"),
     "another's sha256": (lambda path: describe(path, sha256="0" * 64), "does not match the sha256"),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hydra_plugins.quickdraw_cli.command_line import taken_out
+from hydra_plugins.quickdraw_cli.saved import taken_out
 from quickdraw import evaluate, settings
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.download import arguments

@@ -281,7 +281,7 @@ JOURNAL = """
 {"op_code":2,"study_id":0,"user_attr":{"search":{"metric":"val_accuracy"}}}
 {"op_code":4,"study_id":0,"datetime_start":"2026-01-01T00:00:00+00:00"}
 {"op_code":5,"trial_id":0,"param_name":"a","param_value_internal":1,\
-"distribution":"{\\"name\\": \\"IntDistribution\\", \\"attributes\\": {}}"}
+"distribution":"{\\"name\\": \\"IntDistribution\\", \\"attributes\\": {\\"low\\": 1, \\"high\\": 4}}"}
 {"op_code":7,"trial_id":0,"step":1,"intermediate_value":0.25}
 {"op_code":7,"trial_id":0,"step":2,"intermediate_value":0.5}
 {"op_code":8,"trial_id":0,"user_attr":{"state":"completed"}}
