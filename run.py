@@ -6,6 +6,7 @@ python run.py resume=outputs/runs/<exp_name>/<folder>
 python run.py rerun=outputs/runs/<exp_name>/<folder>
 """
 
+import contextlib
 import logging
 import math
 import os
@@ -13,21 +14,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-from omegaconf import DictConfig
-
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # runpy, a profiler or PYTHONSAFEPATH=1 may not have done it
-from hydra_plugins.quickdraw_cli import command_line, resolvers
-from hydra_plugins.quickdraw_cli.resolvers import plain
-from hydra_plugins.quickdraw_cli.saved import config_from
-from quickdraw import settings
-from quickdraw.building import build, check_network, check_optimizer, construct
-from quickdraw.run.folder import RunFolder
-from quickdraw.run.listing import update_summary
-from quickdraw.signals import StopSignal, stop_on_signals
-from quickdraw.sweep import pruning_hook
+from quickdraw.signals import StopSignal, quiet_interrupts, stop_on_signals
+
+with quiet_interrupts() if __name__ == "__main__" else contextlib.nullcontext():  # these take half a second
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+    from omegaconf import DictConfig
+
+    from hydra_plugins.quickdraw_cli import command_line, resolvers
+    from hydra_plugins.quickdraw_cli.resolvers import plain
+    from hydra_plugins.quickdraw_cli.saved import config_from
+    from quickdraw import settings
+    from quickdraw.building import build, check_network, check_optimizer, construct
+    from quickdraw.run.folder import RunFolder
+    from quickdraw.run.listing import update_summary
+    from quickdraw.sweep import pruning_hook
 
 log = logging.getLogger("quickdraw")
 

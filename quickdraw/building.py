@@ -8,6 +8,7 @@ import copy
 import importlib
 import inspect
 import re
+import traceback
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -188,6 +189,14 @@ def check_optimizer(optimizer: Any) -> None:
             f"optimizer: expected one whose step() needs the gradients only, got {kind}, which needs "
             f"{', '.join(wanted)}; choose another, such as optimizer=adamw"
         )
+
+
+def error_in_optimizer(error: Exception) -> ConfigError | None:
+    """What an optimizer of torch says against the network in its step, in one line; None for another error."""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if "/torch/optim/" in Path(frame.filename).as_posix():
+            return ConfigError(f"optimizer: {first_line(error)}; choose another, such as optimizer=adamw")
+    return None
 
 
 def described_place(kind: type) -> str:

@@ -65,6 +65,22 @@ def stop_on_signals() -> Iterator[StopSignal]:
 
 
 @contextlib.contextmanager
+def quiet_interrupts() -> Iterator[None]:
+    """Let Ctrl-C end the process with one line inside this block, in which there is nothing to save yet."""
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def leave(number: int, frame: FrameType | None) -> None:
+    """Handle a signal by ending the process."""
+    print("stopped before it began", file=sys.stderr)
+    sys.exit(128 + number)
+
+
+@contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
     """Ignore all of SIGNALS inside this block: a last short piece of work of a run that has ended."""
     with handled_by(signal.SIG_IGN):

@@ -10,6 +10,7 @@ from torch import nn
 from quickdraw.building import check_optimizer
 from quickdraw.errors import ConfigError
 from tests.support.program import call
+from tests.support.resuming import TINY, refused
 
 
 class Own(torch.optim.SGD):
@@ -50,3 +51,12 @@ def test_a_run_says_so_in_one_line_and_takes_it_for_no_bug(tmp_path: Path) -> No
     assert outcome.code == 1
     assert outcome.err.startswith("error: optimizer: expected one whose step() needs the gradients only, got LBFGS")
     assert len(outcome.err.splitlines()) == 1
+
+
+def test_what_an_optimizer_says_in_its_first_step_is_one_line_and_no_bug(tmp_path: Path, drawings: Path) -> None:
+    sparse = ("optimizer._target_=torch.optim.SparseAdam", "~optimizer.weight_decay", "~optimizer.fused")
+    outcome = call(tmp_path, *TINY, f"data.root={drawings}", *sparse)
+    assert refused(
+        outcome, "error: optimizer: SparseAdam does not support dense gradients", "; choose another, such as"
+    )
+    assert "bug" not in outcome.err

@@ -1,5 +1,6 @@
 """A signal is heard whatever goes on, and breaks no import and no last words."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -88,3 +89,12 @@ def test_a_run_that_nohup_started_ignores_a_closed_terminal() -> None:
     finally:
         signal.signal(SIGHUP, before)
     assert heard == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize("module", ["hydra", "omegaconf"])
+def test_ctrl_c_while_hydra_is_imported_is_one_line(module: str, tmp_path: Path) -> None:
+    (tmp_path / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    command = [sys.executable, str(ROOT / "run.py"), "data=synthetic"]
+    first = os.environ | {"PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(command, check=False, env=first, cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "stopped before it began\n")

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from quickdraw import console
 from quickdraw.console import Parser
+from quickdraw.files import user_path
 
 
 def arguments() -> Parser:
     """The parser of the command line."""
     common = Parser(add_help=False)
     common.add_argument("--json", action="store_true", help="print JSON, for programs")
-    common.add_argument("--outputs", type=Path, default=Path("outputs"), metavar="FOLDER", help="default: outputs")
+    common.add_argument("--outputs", type=user_path, default=Path("outputs"), metavar="FOLDER", help="default: outputs")
     parser = Parser(prog="python -m quickdraw.analysis", description=__doc__)
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND", parser_class=Parser)
     a_run = "its folder, or the beginning of the folder's name"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from quickdraw.analysis.sweep import Sweep, read_sweep
 from quickdraw.errors import RunError
+from quickdraw.files import user_path
 from quickdraw.program import module_command, run_command
 from quickdraw.run.folder import moment
 from quickdraw.run.listing import Run, read_run, read_runs, run_folders
@@ -39,8 +40,9 @@ def find_run(name: str, outputs: Path = OUTPUTS) -> Run:
 
     Raises RunError when there is none, or more than one.
     """
-    if os.path.lexists(Path(name, "status.json")):
-        return read_run(Path(name))
+    place = user_path(name)
+    if os.path.lexists(place / "status.json"):
+        return read_run(place)
 
     # One that begins like this, or has exactly this name.
     found: list[Path] = []
@@ -56,7 +58,7 @@ def find_run(name: str, outputs: Path = OUTPUTS) -> Run:
         if len(found) > 3:
             some += ", ..."
         raise RunError(f"{name}: {len(found)} runs begin like this ({some})")
-    jobs = read_runs(Path(name))
+    jobs = read_runs(place)
     if jobs:
         raise RunError(f"{name}: expected a run's folder, got one with {len(jobs)} of them, such as {jobs[0].folder}")
     shown = f"{module_command('quickdraw.analysis')} list"
@@ -69,7 +71,7 @@ def find_sweep(name: Path | str | None = None, outputs: Path = OUTPUTS) -> Sweep
     The newest is the one whose job was last active. Raises RunError when there is none.
     """
     if name is not None:
-        for place in (Path(name), outputs / "multirun" / name):
+        for place in (user_path(name), outputs / "multirun" / name):
             if next(run_folders(place), None):
                 return read_sweep(place)
         raise RunError(f"{name}: expected a sweep's folder, with one folder a job; there is no job in it")

@@ -18,6 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from quickdraw.building import error_in_optimizer
 from quickdraw.errors import (
     DivergedError,
     Interrupted,
@@ -195,7 +196,7 @@ class RunFolder:
             self._record("pruned", str(error))
             raise
         except Exception as error:
-            known = as_user_error(error) or error_in_user_file(error) or bug(error)
+            known = explained(error) or bug(error)
             self._record("failed", str(known))
             raise known from error
 
@@ -204,6 +205,11 @@ class RunFolder:
         if self.ours and not self.result():  # a run that was refused, or has just completed, stays as it was
             with contextlib.suppress(OSError):  # a full disk must not hide the reason
                 self.update(state=state, reason=reason)
+
+
+def explained(error: Exception) -> QuickdrawError | None:
+    """What the user can do about an error in a run; None for a bug of the project."""
+    return as_user_error(error) or error_in_user_file(error) or error_in_optimizer(error)
 
 
 def bug(error: Exception) -> QuickdrawError:
