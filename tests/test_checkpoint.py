@@ -71,6 +71,7 @@ FACTS: dict[str, Any] = {"fingerprints": {"cat": "c"}, "environment": {}, "split
 
 def saved(folder: Path, steps: int, facts: dict[str, Any]) -> Checkpoints:
     """The checkpoints of a run that was saved after each of some steps."""
+    folder.mkdir(exist_ok=True)
     run = RunFolder(folder)
     run.begin({}, [])
     checkpoints = Checkpoints(run, facts)

@@ -133,3 +133,7 @@ def test_figures_of_nothing_are_none(tmp_path: Path) -> None:
 def test_fastest_and_best_runs_are_the_front() -> None:
     points = [(3.0, 0.9), (1.0, 0.7), (2.0, 0.6), (2.0, 0.8), (4.0, 0.85)]
     assert pareto(points) == [(1.0, 0.7), (2.0, 0.8), (3.0, 0.9)]
+
+
+def test_a_slower_run_with_the_same_score_is_not_among_them() -> None:
+    assert pareto([(2.0, 0.5), (1.0, 0.5), (3.0, 0.6), (1.0, 0.4)]) == [(1.0, 0.5), (3.0, 0.6)]
