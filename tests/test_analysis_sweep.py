@@ -10,7 +10,7 @@ import pytest
 from quickdraw.analysis.frames import failure_frame, ranking_frame, run_frame
 from quickdraw.analysis.rows import failure_rows, job_rows, ranking_rows
 from quickdraw.analysis.sweep import Sweep, read_sweep
-from quickdraw.analysis.tables import failure_table, job_table, ranking_table
+from quickdraw.analysis.tables import Table, failure_table, job_table, ranking_table
 from tests.support.made_up import EPOCHS, make_run, make_sweep
 from tests.support.program import ROOT
 
@@ -92,3 +92,18 @@ def test_notebook_imports_three_modules_of_ours_at_most() -> None:
                 {f"{package}.{name.strip()}" for name in names.split(",")} if package.count(".") == 1 else {package}
             )
     assert 1 <= len(modules) <= 3, modules
+
+
+def test_a_table_has_its_numbers_to_the_right_and_its_texts_to_the_left() -> None:
+    lines = str(Table(["job", "n"], [["a", 7], ["long", 10], ["b", None]])).splitlines()
+    assert lines == ["job    n", "a      7", "long  10", "b      -"]
+
+
+def test_the_interval_reaches_as_far_above_the_mean_as_below_it(tmp_path: Path) -> None:
+    for seed, score in enumerate((0.6, 0.7, 0.72)):
+        make_run(tmp_path / str(seed), score, seed=seed)
+    (row,) = ranking_rows(read_sweep(tmp_path))
+    assert row["half_width"] > row["deviation"]
+    assert (row["low"], row["high"]) == pytest.approx(
+        (row["mean"] - row["half_width"], row["mean"] + row["half_width"])
+    )

@@ -114,6 +114,14 @@ def test_the_first_layer_of_any_model_is_shown(net: nn.Module, words: str) -> No
     assert words in texts(figure)[0]
 
 
+def test_the_colours_of_a_first_layer_reach_its_largest_weight_of_either_sign() -> None:
+    net = nn.Sequential(nn.Conv2d(1, 1, 3))
+    nn.init.constant_(net[0].weight, -2.0)
+    figure = charts.first_filters(net)
+    assert figure
+    assert figure.axes[0].images[0].get_clim() == (-2.0, 2.0)
+
+
 def test_a_first_layer_that_sees_no_picture_is_not_shown() -> None:
     assert charts.first_filters(nn.Sequential(nn.Linear(9, 9))) is None
 

@@ -155,6 +155,17 @@ def test_what_processes_of_ours_compute_is_no_load(machine: Machine) -> None:
     assert load.measure([]) == pytest.approx(4.0, abs=0.3)
 
 
+def test_what_is_computed_on_our_own_cores_is_load_and_nothing_else(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    load = cores.Load()
+    machine.now += 2.0
+    niced, another = "cpu0 0 200 0 5 5 0 0 0 0 0", "cpu2 200 0 0 5 5 0 0 0 0 0"
+    (machine.proc / "stat").write_text(f"{niced}\ncpu1 0 0 0 205 5 0 0 0 0 0\n{another}\n")
+    assert load.measure() == pytest.approx(1.0)
+
+
 def jobs_of(folder: Path, composed: Callable[..., dict[str, Any]], *overrides: str) -> LocalJobs:
     """What runs a sweep's jobs on a machine without a GPU; no process is started."""
     jobs = LocalJobs(folder, "auto")
@@ -209,6 +220,16 @@ def test_jobs_of_several_threads_claim_as_many_cores(
     claims = Claims(tmp_path / ".cores")
     assert claims.take(2, CORES) is None
     assert claims.take(1, CORES) is not None
+
+
+def test_the_memory_that_is_free_is_counted_in_megabytes(machine: Machine) -> None:
+    (machine.proc / "meminfo").write_text("MemTotal: 9000000 kB\nMemFree: 1 kB\nMemAvailable: 2000000 kB\n")
+    assert cores.usable_memory_mb() == 2048.0
+
+
+def test_where_no_core_can_be_claimed_none_is_denied(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert Claims(tmp_path / "file" / ".cores").take(3, CORES) is not None
 
 
 @pytest.mark.parametrize(

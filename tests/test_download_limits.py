@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import shutil
 import threading
 from pathlib import Path
 from ssl import SSLCertVerificationError
@@ -13,7 +14,7 @@ from urllib3 import exceptions as http
 
 from quickdraw.data.fetch import web
 from quickdraw.data.fetch.official import KINDS, OfficialFile
-from quickdraw.data.fetch.plan import plan
+from quickdraw.data.fetch.plan import check_room, plan
 from quickdraw.data.fetch.transfer import Fetcher, RetryPolicy
 from quickdraw.data.fetch.web import TransientError
 from quickdraw.errors import DownloadError
@@ -120,3 +121,20 @@ def test_a_refused_certificate_is_told_with_what_helps(code: int, why: str, advi
     message = str(web._error_of(error, URL))
     assert message.startswith(f"drawings.example: its certificate is not trusted ({why}); {advice}")
     assert "\n" not in message
+
+
+def test_what_has_arrived_already_needs_no_room_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".cat.npy.part").write_bytes(bytes(60))
+    transfer = plan("cat", OfficialFile(size=100), tmp_path, KINDS["bitmap"], "https://drawings.example", limit=None)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(100, 60, 40))
+    check_room(tmp_path, [transfer])
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(100, 61, 39))
+    with pytest.raises(DownloadError, match="of free disk"):
+        check_room(tmp_path, [transfer])
+
+
+def test_a_class_of_two_words_is_asked_for_as_a_url_has_it(tmp_path: Path) -> None:
+    made = plan("alarm clock", OfficialFile(), tmp_path, KINDS["bitmap"], "https://drawings.example/", limit=5)
+    assert made.url == "https://drawings.example/full/numpy_bitmap/alarm%20clock.npy"
+    assert made.path == tmp_path / "alarm clock.npy"
+    assert made.needed == 128 + 5 * 784

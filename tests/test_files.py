@@ -1,11 +1,47 @@
 """JSON as we write and read it: whole, plain, and of a depth that no reader falls into."""
 
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from quickdraw.files import DEEPEST, read_json, write_json
+from quickdraw.files import DEEPEST, read_bounded, read_json, remove_leftovers, write_json
+
+
+def test_a_file_is_on_the_disk_before_its_rename_and_the_rename_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def note(name: str, real: Callable[..., Any]) -> None:
+        monkeypatch.setattr(os, name, lambda *arguments: (done.append(name), real(*arguments))[1])
+
+    note("fsync", os.fsync)
+    note("replace", os.replace)
+    write_json(tmp_path / "a.json", {})
+    assert done == ["fsync", "replace", "fsync"]
+
+
+def test_a_file_that_is_being_written_is_spared_and_what_a_kill_left_is_removed(tmp_path: Path) -> None:
+    old, new = tmp_path / ".a.json.01.tmp", tmp_path / "b" / ".c.json.02.tmp"
+    new.parent.mkdir()
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    remove_leftovers(tmp_path, older_than_s=3600)
+    assert (old.exists(), new.exists()) == (False, True)
+    remove_leftovers(tmp_path)
+    assert not new.exists()
+
+
+def test_a_file_may_have_just_as_many_bytes_as_are_allowed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert read_bounded(tmp_path / "a", most=3) == b"abc"
+    with pytest.raises(ValueError, match="expected at most 2 bytes, got 3"):
+        read_bounded(tmp_path / "a", most=2)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

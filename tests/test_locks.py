@@ -53,6 +53,15 @@ def test_a_place_for_no_file_is_an_os_error_before_the_block(tmp_path: Path) -> 
         take_lock(tmp_path / "file" / ".lock")
 
 
+def test_who_asks_whether_a_lock_is_held_is_not_taken_for_its_holder(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="another process asks by flock")
+    path = tmp_path / ".lock"
+    path.touch()
+    with path.open("rb") as another:
+        fcntl.flock(another, fcntl.LOCK_SH)
+        assert not is_held(path)
+
+
 def test_whether_a_lock_is_held_is_asked_without_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / ".lock"
     assert not is_held(path)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from quickdraw.analysis import figures
 from quickdraw.analysis.figures.curves import pareto
+from quickdraw.analysis.figures.parts import escape_math
 from quickdraw.analysis.page import leave_report, write_report
 from quickdraw.analysis.sweep import read_sweep
 from tests.support.made_up import make_run, make_sweep
@@ -133,3 +134,11 @@ def test_figures_of_nothing_are_none(tmp_path: Path) -> None:
 def test_fastest_and_best_runs_are_the_front() -> None:
     points = [(3.0, 0.9), (1.0, 0.7), (2.0, 0.6), (2.0, 0.8), (4.0, 0.85)]
     assert pareto(points) == [(1.0, 0.7), (2.0, 0.8), (3.0, 0.9)]
+
+
+def test_a_slower_run_with_the_same_score_is_not_among_them() -> None:
+    assert pareto([(2.0, 0.5), (1.0, 0.5), (3.0, 0.6), (1.0, 0.4)]) == [(1.0, 0.5), (3.0, 0.6)]
+
+
+def test_a_dollar_in_a_name_begins_no_formula() -> None:
+    assert escape_math("$x$ of $y") == r"\$x\$ of \$y"

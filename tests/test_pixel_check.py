@@ -104,6 +104,13 @@ def test_one_class_with_fainter_ink_than_the_others_is_refused(tmp_path: Path) -
     assert "moon.npy" not in str(e.value)
 
 
+def test_a_class_whose_ink_is_a_little_fainter_is_left_alone(tmp_path: Path) -> None:
+    paths = {name: tmp_path / f"{name}.npy" for name in ("moon", "door")}
+    np.save(paths["moon"], MOONS)
+    np.save(paths["door"], small(200))
+    assert len(open_class_files(tmp_path, paths)) == 2
+
+
 def test_real_drawings_raise_no_alarm(real_drawings: Path) -> None:
     for folder in ("bitmap", "bitmap_other", "bitmap_345", "strokes_rendered"):
         paths = {path.stem: path for path in sorted((real_drawings / folder).glob("*.npy"))}

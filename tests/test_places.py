@@ -66,6 +66,19 @@ def test_notes_that_lead_out_of_the_sweep_or_are_torn_say_nothing(tmp_path: Path
     assert Places(tmp_path, keep=True).folder(tmp_path / f"b-{digest}", SETTINGS) == wished
 
 
+def test_of_two_folders_that_are_noted_for_the_same_settings_the_first_counts(tmp_path: Path) -> None:
+    digest = identity(SETTINGS)
+    (tmp_path / ".places").write_text(f"{digest} b-{digest}\n{digest} a-{digest}\n")
+    assert Places(tmp_path, keep=True).folder(tmp_path / f"c-{digest}", SETTINGS) == tmp_path / f"b-{digest}"
+
+
+def test_what_one_sweep_noted_stays_when_another_notes_its_own(tmp_path: Path) -> None:
+    mine, others = identity(SETTINGS), identity(OTHER)
+    first = Places(tmp_path, keep=True).folder(tmp_path / f"a-{mine}", SETTINGS)
+    Places(tmp_path, keep=True).folder(tmp_path / f"b-{others}", OTHER)
+    assert Places(tmp_path, keep=True).folder(tmp_path / f"c-{mine}", SETTINGS) == first
+
+
 @pytest.mark.parametrize("outside", ["..", "../other", ".", "a/../.."])
 def test_a_job_outside_its_sweeps_folder_is_refused(tmp_path: Path, outside: str) -> None:
     with pytest.raises(ConfigError, match="expected a folder below"):

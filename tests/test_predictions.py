@@ -59,6 +59,15 @@ def test_a_class_without_drawings_has_no_accuracy_and_does_not_count(predictions
     assert metrics.scores(predictions)["balanced_accuracy"] == pytest.approx(np.nanmean(accuracy))
 
 
+def test_a_confidence_on_an_edge_belongs_to_the_range_below_it() -> None:
+    confidence = np.array([0.25, 0.5, 1.0, 0.3], np.float32)
+    label, predicted = np.array([0, 0, 0, 0]), np.array([0, 1, 0, 0])
+    made = Predictions(np.arange(4), label, predicted, predicted, confidence, np.zeros(4, np.float32))
+    drawings, _, accuracy = made.calibration(bins=4)
+    assert drawings.tolist() == [1, 2, 0, 1]
+    assert accuracy[[0, 1, 3]].tolist() == [1.0, 0.5, 1.0]
+
+
 def test_the_file_gives_back_the_same_in_few_bytes(predictions: Predictions, tmp_path: Path) -> None:
     predictions.write(tmp_path / "predictions.npz")
     again = read_predictions(tmp_path / "predictions.npz")

@@ -82,6 +82,18 @@ def test_the_commit_is_told_and_what_was_changed_since(repository: Callable[...,
     assert b"new.py" in diff
 
 
+def test_each_process_adds_its_entry_and_keeps_what_was_staged(repository: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("print(3)\n")
+    repository("add", ".")
+    run = RunFolder(tmp_path.with_name(f"{tmp_path.name}-run"))
+    run.path.mkdir()
+    for _ in range(2):
+        provenance.record(run, {}, {"fingerprints": {"cat": "c"}, "split": "s"})
+    starts = read(run.path / "provenance.json")["starts"]
+    assert [start["program"]["diff"] for start in starts] == ["uncommitted-1.diff", "uncommitted-2.diff"]
+    assert b"+print(3)" in (run.path / "uncommitted-2.diff").read_bytes()
+
+
 @pytest.mark.parametrize("name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"])
 def test_the_commit_is_the_programs_own_whatever_the_environment_names(
     name: str, repository: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -191,6 +191,15 @@ def test_no_job_starts_beyond_the_budget(tmp_path: Path, budget: int) -> None:
     assert decision.why in ("max_jobs", "one left")
 
 
+def test_a_job_that_a_search_ended_early_is_no_score_of_a_race(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "lr=1_0")
+    run.path.mkdir()
+    run.begin({"seed": 0, "optimizer": {"lr": 1}, "trainer": {"monitor": "val_accuracy"}}, [])
+    run.update(state="pruned", reason="val_accuracy 0.1 after 1 epoch")
+    with pytest.raises(RunError, match=r"lr=1_0: pruned by a search; train it to its end: python run\.py resume="):
+        runner_in(tmp_path, JobsInAnyOrder(tmp_path, 1, 0))
+
+
 def test_setting_that_diverges_falls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     decision, _ = raced(
         tmp_path / "race", score=lambda name, seed: float("nan") if name == "lr=1" else score(name, seed)

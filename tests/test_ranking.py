@@ -96,6 +96,18 @@ def test_setting_that_diverges_with_one_seed_comes_after_those_that_do_not() -> 
     assert ranked.may_be_best == ("lr=1",)
 
 
+def test_jobs_are_listed_with_the_best_score_first_and_those_without_one_last() -> None:
+    runs = [run(0.5, lr=1), run(state="failed", lr=2), run(0.9, lr=3), run(0.7, lr=4), run(state="diverged", lr=5)]
+    table = job_table(sweep(runs))
+    assert [row[table.header.index("lr")] for row in table.rows] == ["3", "4", "1", "5", "2"]
+
+
+def test_what_counts_is_the_part_of_the_seeds_that_diverged() -> None:
+    many = [*seeds([0.8, 0.81, 0.82], lr=1), run(None, "diverged", seed=9, lr=1)]
+    few = [*seeds([0.9], lr=2), run(None, "diverged", seed=9, lr=2)]
+    assert [setting.name for setting in sweep([*few, *many]).settings] == ["lr=1", "lr=2"]
+
+
 def test_runs_without_a_result_rank_nowhere_and_are_all_listed() -> None:
     runs = [
         run(0.9, lr=1),

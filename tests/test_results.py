@@ -41,3 +41,14 @@ def test_its_validation_scores_are_those_of_the_weights_left(
     assert (result[monitor], result["best_epoch"]) == (best, seen.index(best) + 1)
     left = engine.test(net, data.val)
     assert {f"val_{name}": value for name, value in left.items()} == {name: result[name] for name in metrics.monitors()}
+
+
+def test_its_times_are_those_of_all_epochs_and_training_drawings(drawings: Path, tmp_path: Path) -> None:
+    data = Bitmaps(drawings, CLASSES, 32, cache=tmp_path)
+    net = network()
+    history = [{"epoch": 1, "train_s": 2.0, "val_loss": 0.5}, {"epoch": 2, "train_s": 6.0, "val_loss": 0.6}]
+    config = {"trainer": {"monitor": "val_loss"}, "seed": 3}
+    result = summarise(config, data, net, history, engine.predict(net, data.test))
+    assert (result["train_s"], result["epochs"], result["seed"]) == (8.0, 2, 3)
+    assert metrics.final_tags().keys() - result.keys() == {"val_accuracy"}  # of this history, which has only the loss
+    assert result["samples_per_s"] == 2 * len(data.train.indices) / 8.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quickdraw.errors import Interrupted, QuickdrawError
+from quickdraw.errors import DivergedError, Interrupted, PrunedError, QuickdrawError, RunError
 from quickdraw.files import read_json
 from quickdraw.run import folder
 from quickdraw.run.folder import RunFolder
@@ -46,6 +46,42 @@ def test_an_unexpected_error_is_a_bug_that_is_recorded(place: Path) -> None:
     with pytest.raises(QuickdrawError, match="KeyError: 'x'; this is a bug"):
         end_by(place, KeyError("x"), completed=False)
     assert (read_json(place / "status.json") or {})["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(DivergedError("no loss"), "diverged"), (PrunedError("no hope"), "pruned")]
+)
+def test_a_run_that_ends_itself_is_recorded_by_how_it_did(place: Path, error: QuickdrawError, state: str) -> None:
+    with pytest.raises(type(error)):
+        end_by(place, error, completed=False)
+    status = read_json(place / "status.json") or {}
+    assert (status["state"], status["reason"]) == (state, str(error))
+
+
+def test_a_run_that_is_refused_leaves_the_other_as_it_was(place: Path) -> None:
+    with pytest.raises(Interrupted):
+        end_by(place, Interrupted(signal.SIGINT), completed=False)
+    run = RunFolder(place)
+    with pytest.raises(RunError, match="seed was 0 and is 1"), run.claimed(), run.outcome():
+        run.begin(CONFIG | {"seed": 1}, [])
+    status = read_json(place / "status.json") or {}
+    assert (status["state"], status["reason"]) == ("interrupted", "SIGINT")
+
+
+def test_what_a_killed_process_was_writing_is_removed_when_its_run_goes_on(place: Path) -> None:
+    torn = place / "weights" / ".net.pth.0a1b.tmp"
+    torn.parent.mkdir()
+    torn.touch()
+    with RunFolder(place).claimed():
+        assert not torn.exists()
+
+
+def test_the_drawings_are_found_where_they_lay_last(place: Path) -> None:
+    run = RunFolder(place)
+    run.begin(CONFIG, ["data.root=first", "seed=0"])
+    for root in ("second", "third"):
+        run.note_root(["threads=1", f"data.root={root}"])
+    assert (read_json(place / "status.json") or {})["overrides"] == ["seed=0", "data.root=third"]
 
 
 def test_the_warnings_of_all_lives_are_kept(place: Path) -> None:

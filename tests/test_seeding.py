@@ -8,7 +8,7 @@ import torch
 
 from quickdraw.data.augment import ROTATION_DEGREES, movements
 from quickdraw.model.convnet import ConvNet
-from quickdraw.seeding import seed_everything, seed_step, step_bytes
+from quickdraw.seeding import seed_everything, seed_step, shuffled, step_bytes
 from tests.support.program import Outcome
 
 
@@ -30,6 +30,12 @@ def test_a_runs_initial_weights_are_those_of_its_seed(run: Callable[..., Outcome
     outcome = run("seed=1", "trainer.epochs=1", "optimizer.lr=1e-38")  # a step changes nothing
     left = torch.load(outcome.run / "weights/quickdraw_net.pth", weights_only=True)
     assert all(torch.equal(tensor, left[name]) for name, tensor in initial(1).items())
+
+
+def test_each_epoch_of_each_seed_has_an_order_of_its_own_and_always_the_same() -> None:
+    orders = {shuffled(np.arange(50), seed, epoch).tobytes() for seed in range(3) for epoch in range(3) for _ in "ab"}
+    assert len(orders) == 9
+    assert sorted(shuffled(np.arange(50), 0, 1).tolist()) == list(range(50))
 
 
 def test_augmentation_and_dropout_draw_from_streams_of_their_own() -> None:

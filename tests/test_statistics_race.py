@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from quickdraw.statistics.race import Decision, decide
 from quickdraw.statistics.sentences import dropped_in_words, race_in_words
-from quickdraw.statistics.spending import looks_until, nominal_levels, spent
+from quickdraw.statistics.spending import as_looks, looks_until, nominal_levels, spent
 
 Table = dict[str, dict[int, float]]
 
@@ -116,6 +117,32 @@ def test_number_of_jobs_is_never_exceeded() -> None:
     decision, trained = raced(table, max_jobs=31, futility=0)
     assert decision.why == "max_jobs"
     assert trained == decision.jobs == 30
+
+
+def test_budget_that_is_just_enough_for_a_look_is_spent() -> None:
+    table = scores([0.92] * 6, seed=9)
+    assert raced(table, max_jobs=30, futility=0)[1] == 30
+    assert raced(table, max_jobs=29, futility=0)[1] == 24
+
+
+def test_looks_beyond_the_largest_number_of_seeds_are_left_out() -> None:
+    assert as_looks([50, 4, 1, 4, 9], 6) == (4, 6)
+
+
+def test_settings_that_lie_further_apart_than_the_tolerance_do_not_end_the_race() -> None:
+    decision = decide(scores([0.92, 0.914], seed=8, deviation=0.01), tolerance=0.002, futility=0)
+    assert (decision.why, set(decision.kept)) == ("max_seeds", {"a", "b"})
+
+
+def test_a_race_ends_where_the_chance_of_another_decision_is_below_futility() -> None:
+    first = np.array([0.9, 0.91, 0.92, 0.9, 0.93])
+    lead = np.array([0.0, 0.02, -0.01, 0.01, 0.005])
+    table = {"a": dict(enumerate(first)), "b": dict(enumerate(first - lead))}
+    level, error = nominal_levels(2, (5, 10), 0.05)[-1], stats.sem(lead)
+    beyond = lead.mean() - stats.t.isf(level, 4) * error * math.sqrt(5 / 10)
+    chance = stats.norm.cdf(beyond / (error * math.sqrt(1 - 5 / 10)))  # Spiegelhalter, Freedman and Blackburn (1986)
+    for futility, why in ((1.02 * chance, "futility"), (0.98 * chance, "")):
+        assert decide(table, looks=[5], max_seeds=10, futility=futility).why == why
 
 
 def test_setting_that_diverges_is_dropped_unless_all_do() -> None:

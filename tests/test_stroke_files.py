@@ -208,6 +208,17 @@ def test_offsets_become_strokes_in_the_box_with_their_shape(offsets: list[tuple[
         np.testing.assert_allclose(steps, array[1:, :2] * scale, atol=1e-6)
 
 
+def test_a_small_drawing_of_offsets_keeps_its_size() -> None:
+    assert strokes_of(np.array([[5, 5, 0], [100, 50, 1]], np.int16)) == [[[0, 100], [0, 50]]]
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_the_last_line_counts_with_or_without_an_end(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "cat.ndjson"
+    path.write_text('{"drawing": []}\n{"drawing": []}' + end)
+    assert Simplified(path, None, recognized_only=False).count() == 2
+
+
 def test_raw_strokes_are_moved_and_scaled_into_the_box(ndjson: Path) -> None:
     raw = []
     for drawing in DRAWINGS:

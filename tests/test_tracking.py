@@ -18,6 +18,9 @@ from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
+from quickdraw.run.folder import RunFolder
+from quickdraw.run.tracking import Tracker
+from quickdraw.state import Snapshot
 from tests.support.program import Outcome
 
 SCALARS = {
@@ -170,3 +173,17 @@ def test_a_new_run_leaves_older_ones_as_they_are(run: Callable[..., Outcome]) ->
     second = run("trainer.epochs=1", "seed=1").folder
     assert files(first) == before
     assert len(list(second.glob("outputs/runs/*/*"))) == 2
+
+
+def test_a_run_that_goes_on_shows_each_epoch_once_and_at_once(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.begin({}, [])
+    first, second = ({"epoch": epoch, "step": 9 * epoch} | dict.fromkeys(SCALARS.values(), 0.5) for epoch in (1, 2))
+    Tracker(run, None).epoch(first)  # and was killed
+    alive = Tracker(run, Snapshot({}, {"position": {"history": [first]}}))
+    alive.epoch(second)
+    points = EventAccumulator(str(tmp_path / "tensorboard")).Reload().Scalars("Loss/train")
+    assert [point.step for point in points] == [1, 2]
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 3
+    assert (run.status["epoch"], run.status["step"]) == (2, 18)

@@ -43,7 +43,7 @@ def column(runs: Sequence[Run], key: str) -> Column:
     if not all(map(is_number, values)):
         return coded(texts, list(dict.fromkeys(texts)))
     numbers = np.array(values, dtype=float)
-    if len({*texts}) > MOST_VALUES and key != "seed" and np.isfinite(numbers).all():
+    if len({*texts}) > MOST_VALUES and np.isfinite(numbers).all():
         return cut(numbers)
     size = dict(zip(texts, numbers.tolist(), strict=True))
     return coded(texts, sorted(size, key=lambda text: size[text]))
