@@ -44,6 +44,11 @@ class Predictions:
         """Whether each prediction is right, bool [N]."""
         return self.predicted == self.label
 
+    @property
+    def one_class(self) -> bool:
+        """Whether all drawings were taken for the same class."""
+        return bool((self.predicted == self.predicted[0]).all())
+
     def top_accuracy(self, count: int) -> float:
         """The share of drawings whose label is among the `count` likeliest classes."""
         return float((self.rank < count).mean())

@@ -106,6 +106,23 @@ def test_a_folder_a_pipe_or_a_device_in_a_files_place_is_damage(sweep: Path) -> 
     assert len(states) == 10
 
 
+def test_folders_nested_without_end_and_links_that_loop_hide_no_run(sweep: Path) -> None:
+    (sweep / "loop").symlink_to(".")
+    (sweep / "group").mkdir()
+    (sweep / "failed").rename(sweep / "group" / "failed")
+    deep = [sweep / "a"]
+    for _ in range(1100):
+        deep.append(deep[-1] / "a")
+    for folder in deep:
+        folder.mkdir()
+    try:
+        assert len(read_sweep(sweep).runs) == 10
+        assert analysis.main(["sweep", str(sweep)]) == 0
+    finally:  # deeper than others can remove it
+        for folder in reversed(deep):
+            folder.rmdir()
+
+
 def test_unknown_keys_pass(sweep: Path) -> None:
     job = sweep / "lr-0.01_dropout-0.3_seed-0"
     edit(job / "status.json", of_a_later_version={"a": [None]})

@@ -133,7 +133,7 @@ def test_frames_of_a_sweep_tell_what_its_folders_hold(tmp_path: Path) -> None:
     best = made.settings[0]
     assert ranking.loc[1, "setting"] == best.name
     assert ranking.loc[1, "val_accuracy"] == pytest.approx(best.mean)
-    assert ranking.loc[1, "high"] - ranking.loc[1, "low"] == pytest.approx(2 * best.half_width)
+    assert (ranking.loc[1, "low"], ranking.loc[1, "high"]) == made.intervals[best.name]
     assert ranking["diverged"].tolist() == [0, 0, 0, 1], "a setting that diverged with a seed comes last"
     curves = curve_frame(made)
     assert len(curves) == 12 * EPOCHS

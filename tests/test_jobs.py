@@ -1,6 +1,8 @@
 """Submit and next on this machine: processes that end in every way, and how many run at once."""
 
+import errno
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -139,6 +141,34 @@ def test_folder_that_another_process_trains_in_is_left_alone(jobs: LocalJobs, tm
         before = (tmp_path / "a" / "status.json").read_bytes()
         assert outcome(jobs, job(tmp_path / "a", crash, 1)).state == "running"
         assert (tmp_path / "a" / "status.json").read_bytes() == before
+
+
+def test_a_job_whose_log_cannot_be_opened_is_failed_with_the_cause(
+    jobs: LocalJobs, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "a" / "run.log"
+    log.mkdir(parents=True)
+    failed = outcome(jobs, job(tmp_path / "a", word, "completed"))
+    assert failed.state == "failed"
+    assert failed.reason.startswith(f"{log}: Is a directory; ")
+    assert RunFolder(tmp_path / "a").status["reason"] == failed.reason
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_full_disk_at_a_jobs_log_is_its_last_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    ours, theirs = multiprocessing.Pipe()
+    monkeypatch.setattr(process, "redirect_output", full)
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    monkeypatch.setattr(pruning_hook, "pipe", theirs)
+    with pytest.raises(SystemExit) as end:
+        process.run_here(job(tmp_path, finish, 0.5), 0)
+    assert end.value.code == 1
+    words = ours.recv_bytes().removeprefix(pruning_hook.LAST_WORDS).decode()
+    assert words.startswith(f"{tmp_path / 'run.log'}: No space left on device; ")
+    assert not (tmp_path / "result.json").exists()
 
 
 def test_never_more_than_fit_and_no_barrier(jobs: LocalJobs, tmp_path: Path) -> None:

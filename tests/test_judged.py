@@ -1,15 +1,20 @@
 """Which settings may be the best, and when that cannot be said, on made-up runs whose answers are known."""
 
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from quickdraw.analysis.page import page
 from quickdraw.analysis.rows import ranking_rows
 from quickdraw.analysis.sweep import Sweep, read_sweep
 from quickdraw.analysis.tables import ranking_table
+from quickdraw.predictions import read_predictions
 from quickdraw.run.listing import Run
 from tests.support.made_up import make_run
 
@@ -36,6 +41,36 @@ def test_all_settings_are_compared_at_once_and_those_that_may_be_the_best_are_ma
     assert [row["may_be_best"] for row in ranking_rows(made)] == [True, True, False]
     lines = str(ranking_table(made)).splitlines()
     assert [line.endswith("may be the best") for line in lines] == [False, True, True, False]
+
+
+def test_a_network_that_gives_all_drawings_one_class_is_named_in_the_ranking(tmp_path: Path) -> None:
+    drawings = range(60)
+    for seed, wrong in enumerate(([*drawings[20:40]], [*drawings[:40:2]])):
+        make_run(tmp_path / f"good{seed}", 0.9, wrong=wrong, optimizer__lr=0.01, seed=seed)
+        make_run(tmp_path / f"bad{seed}", 0.4, wrong=wrong, optimizer__lr=10, seed=seed)
+    path = tmp_path / "bad1" / "predictions.npz"
+    whole = read_predictions(path)
+    replace(whole, predicted=np.full(60, 2)).write(path)
+    edited = json.loads((tmp_path / "bad1" / "result.json").read_bytes())
+    (tmp_path / "bad1" / "result.json").write_text(json.dumps(edited | {"test_balanced_accuracy": 1 / 3}))
+    made = read_sweep(tmp_path)
+    assert [row["one_class"] for row in ranking_rows(made)] == [0, 1]
+    lines = str(ranking_table(made)).splitlines()
+    assert [line.endswith("1 of 2 gave all drawings one class") for line in lines] == [False, False, True]
+
+    # Predictions that cannot be read say nothing.
+    path.write_bytes(b"")
+    assert [row["one_class"] for row in ranking_rows(read_sweep(tmp_path))] == [0, 0]
+
+
+def test_a_sweep_of_seeds_alone_compares_nothing_on_its_page(tmp_path: Path) -> None:
+    for seed in range(3):
+        make_run(tmp_path / str(seed), 0.8 + 0.01 * seed, wrong=range(seed, 9), seed=seed)
+    text = "".join(page(read_sweep(tmp_path)))
+    assert "Only the seed differs, so nothing is compared" in text
+    headings = re.findall("<h2>(.*?)</h2>", text)
+    assert headings == ["Ranking", "Learning curves", "Accuracy against time", "All runs"]
+    assert read_sweep(tmp_path).comparison() is None
 
 
 def test_a_loss_is_said_as_it_was_measured() -> None:

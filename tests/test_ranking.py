@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from quickdraw.analysis.commands import ranking_dict
+from quickdraw.analysis.figures import effects_figure, ranking_figure
+from quickdraw.analysis.rows import ranking_rows
 from quickdraw.analysis.sweep import Sweep
 from quickdraw.analysis.tables import job_table, ranking_table, report
 from quickdraw.run.folder import RunFolder
@@ -38,13 +41,48 @@ def seeds(scores: list[float], first_seed: int = 0, **settings: Any) -> list[Run
 
 
 def test_seeds_of_one_setting_are_one_row_with_mean_deviation_and_interval() -> None:
-    best, second = sweep([*seeds(SECOND, dropout_rate=0.5), *seeds(FIRST, dropout_rate=0.3)]).settings
+    ranked = sweep([*seeds(SECOND, dropout_rate=0.5), *seeds(FIRST, dropout_rate=0.3)])
+    best, second = ranked.settings
     assert (best.name, second.name) == ("dropout_rate=0.3", "dropout_rate=0.5")
     assert best.mean == pytest.approx(fmean(FIRST))
     assert best.deviation == pytest.approx(stdev(FIRST))
-    low, high = stats.t.interval(0.95, len(FIRST) - 1, loc=np.mean(FIRST), scale=stats.sem(FIRST))
-    assert (best.mean - best.half_width, best.mean + best.half_width) == pytest.approx((low, high))
+    pooled = np.sqrt((np.var(FIRST, ddof=1) + np.var(SECOND, ddof=1)) / 2)
+    expected = stats.t.interval(0.95, 6, loc=np.mean(FIRST), scale=pooled / 2)
+    assert ranked.intervals[best.name] == pytest.approx(expected)
     assert best.test_accuracy() == pytest.approx(fmean(FIRST) - 0.01)
+
+
+def test_intervals_of_few_seeds_are_pooled_and_stay_within_what_a_score_can_be() -> None:
+    """Two seeds alone would say 0.95 ± 0.25, and 0.85 ± 0.13; one seed alone nothing."""
+    few = sweep([*seeds([0.93, 0.97], lr=1), *seeds([0.84, 0.86], lr=2), run(0.5, lr=3, seed=0)])
+    alone = sweep(seeds([0.93, 0.97], lr=1))
+    first, second, third = ranking_rows(few)
+    half = stats.t.ppf(0.975, 2) * np.sqrt((0.0008 + 0.0002) / 2)
+    assert (third["low"], third["high"]) == pytest.approx((0.5 - half, 0.5 + half))
+    assert second["half_width"] == pytest.approx(half / np.sqrt(2))
+    assert (first["low"], first["high"]) == (pytest.approx(0.95 - half / np.sqrt(2)), 1.0)
+    assert ranking_rows(alone)[0]["high"] == 1.0
+    lines = str(ranking_table(few)).splitlines()
+    assert f"{first['low']:.4f} to 1.0000" in lines[1]
+    assert f"± {second['half_width']:.4f}" in lines[2]
+
+    # The same in plain data, in the table of what mattered, and in the figures.
+    assert ranking_dict(first)["high"] == 1.0
+    assert all(0 <= value.low <= value.high <= 1 for value in few.values)
+    ranking, effects = ranking_figure(few), effects_figure(few)
+    assert ranking
+    assert effects
+    drawn = [bar.lines[2][0].get_segments() for bar in ranking.axes[0].containers]
+    assert [row["high"] for row in (first, second, third)] == pytest.approx([own[0][1][0] for own in drawn])
+    (bars,) = effects.axes[0].containers[0].lines[2]
+    assert max(high for _, (_, high) in bars.get_segments()) == 1.0
+
+
+def test_a_loss_is_never_below_0() -> None:
+    losses = [0.01, 0.4, 0.02]
+    runs = [run(1 - loss, trainer__monitor="val_loss", lr=1, seed=seed) for seed, loss in enumerate(losses)]
+    (row,) = ranking_rows(sweep(runs))
+    assert (row["low"], row["high"] > 0.5) == (0.0, True)
 
 
 def test_common_seeds_are_compared_in_pairs() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import optuna
@@ -14,15 +14,18 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from hydra_plugins.quickdraw_optuna.grammar import split
-from quickdraw.analysis.figures import history_figure, trials_figure
+from quickdraw.analysis.figures import history_figure, parallel_figure, trials_figure
 from quickdraw.analysis.frames import trial_frame
 from quickdraw.analysis.importance import final_scores, importance, report
 from quickdraw.analysis.journal import read_search
+from quickdraw.analysis.page import page
+from quickdraw.analysis.sweep import read_sweep
 from quickdraw.errors import ConfigError, RunError
 from quickdraw.search.pruning import make_pruner
 from quickdraw.search.sampling import MAKERS, Proposer
 from quickdraw.search.space import Axis, corners, overrides_of, params_key, points, size
 from quickdraw.search.study import Study, held
+from tests.support.made_up import make_sweep
 
 AXES = (
     Axis("lr", 1e-4, 1e-1, log=True),
@@ -310,6 +313,18 @@ def test_reader_of_a_journal_passes_over_what_makes_no_sense(
     assert (read.facts, read.kinds, read.maximise) == (expected.facts, expected.kinds, expected.maximise)
 
 
+def test_the_report_of_a_search_makes_one_analysis(tmp_path: Path) -> None:
+    whole = JOURNAL.replace("{}", json.dumps(json.dumps({"low": 1, "high": 9, "log": False, "step": 1}))[1:-1])
+    (make_sweep(tmp_path / "search") / "study.journal").write_text(whole)
+    found = read_sweep(tmp_path / "search")
+    text = "".join(page(found))
+    assert "<h2>Search</h2>" in text
+    assert "importance (fANOVA): not known from 1 trial;" in text
+    assert "What mattered" not in text
+    assert "Parallel coordinates" not in text
+    assert (found.effects, parallel_figure(found), found.interaction_in_words()) == ([], None, "")
+
+
 def test_search_is_told_without_optuna_reading_its_journal(tmp_path: Path) -> None:
     assert read_search(tmp_path) is None
     searched = study(tmp_path)
@@ -351,3 +366,7 @@ def test_search_is_told_without_optuna_reading_its_journal(tmp_path: Path) -> No
     assert next(iter(explained)) == "lr"
     assert sum(explained.values()) == pytest.approx(1)
     assert "importance (fANOVA)" in report(found)
+
+    few = replace(found, trials=found.trials[:9])
+    assert importance(few) == {}
+    assert report(few).endswith("trials; at least 20 are needed, 5 for each setting")

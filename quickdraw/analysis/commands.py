@@ -25,9 +25,12 @@ RANKING_KEYS = (
     "mean",
     "deviation",
     "half_width",
+    "low",
+    "high",
     "scores",
     "test_accuracy",
     "diverged",
+    "one_class",
     "may_be_best",
 )
 

@@ -5,7 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from quickdraw.predictions import Predictions
+from quickdraw.errors import RunError
+from quickdraw.predictions import Predictions, read_predictions
+from quickdraw.run.listing import Run
+
+
+def gives_one_class(run: Run) -> bool:
+    """Whether a run's network took all its test drawings for the same class; False where that is not known."""
+    if not run.result or run.result.get("test_balanced_accuracy", 0.0) > 0.5:  # more than one class can give
+        return False
+    try:
+        return read_predictions(run.folder / "predictions.npz").one_class
+    except RunError:
+        return False
 
 
 def class_rows(predictions: Predictions, classes: Sequence[str]) -> list[dict[str, Any]]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from quickdraw.analysis.columns import Column, coded
-from quickdraw.analysis.ranking import half_width, mean
+from quickdraw.analysis.ranking import mean
+from quickdraw.statistics.best import mean_intervals
 from quickdraw.statistics.holm import holm
 
 
@@ -20,7 +21,8 @@ from quickdraw.statistics.holm import holm
 class Value:
     """One value of one setting: how many runs were completed with it, the mean of their scores, its 95 % interval.
 
-    `diverged` is how many runs diverged with it; they have no score.
+    The interval is by the deviation of all runs from the mean of their value. `diverged` is how many runs diverged with
+    it; they have no score.
     """
 
     setting: str
@@ -64,17 +66,20 @@ class Interaction:
     p: float
 
 
-def value_means(columns: Mapping[str, Column], scores: np.ndarray, diverged: np.ndarray) -> list[Value]:
-    """Each value of each setting, by the scores [N] of the runs (nan for one without) and which of them diverged."""
+def value_means(
+    columns: Mapping[str, Column], scores: np.ndarray, diverged: np.ndarray, bounds: tuple[float, float]
+) -> list[Value]:
+    """Each value of each setting, by the scores [N] of the runs (nan for one without) and which of them diverged.
+
+    The scores, and so the intervals, lie within `bounds`.
+    """
     values = []
     for setting, column in columns.items():
-        for code, name in enumerate(column.values):
-            own = column.codes == code
-            known = scores[own & ~np.isnan(scores)].tolist()
-            middle, half = mean(known), half_width(known)
-            values.append(
-                Value(setting, name, len(known), middle, middle - half, middle + half, int(diverged[own].sum()))
-            )
+        masks = [column.codes == code for code in range(len(column.values))]
+        groups = [scores[own & ~np.isnan(scores)].tolist() for own in masks]
+        intervals = mean_intervals(groups, bounds)
+        for name, own, known, (low, high) in zip(column.values, masks, groups, intervals, strict=True):
+            values.append(Value(setting, name, len(known), mean(known), low, high, int(diverged[own].sum())))
     return values
 
 

@@ -27,7 +27,7 @@ def run_frame(sweep: Sweep) -> pd.DataFrame:
 def ranking_frame(sweep: Sweep) -> pd.DataFrame:
     """One row a setting, the best first: mean, deviation and 95 % interval of the score over the seeds."""
     columns = ["rank", "setting", "seeds", "mean", "deviation", "low", "high", "test_accuracy", "train_s", "diverged"]
-    columns.append("may_be_best")
+    columns += ["one_class", "may_be_best"]
     frame = pd.DataFrame(ranking_rows(sweep), columns=columns).set_index("rank")
     frame["setting"] = frame["setting"].replace("", SAME)
     return frame.rename(columns={"mean": sweep.metric})

@@ -1,12 +1,14 @@
 """What may be judged: only settings whose scores were measured the same way, on the same validation drawings."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from quickdraw.analysis.comparison import description
 from quickdraw.analysis.ranking import Setting
 from quickdraw.errors import RunError
+from quickdraw.metrics import lower_is_better
 from quickdraw.run.listing import SPLIT_SEED, Run, split_goes_with_seed
-from quickdraw.statistics.best import Verdict, compare_with_best
+from quickdraw.statistics.best import Verdict, compare_with_best, mean_intervals
 
 TRAINING_ONLY = (
     "batch_size",
@@ -62,22 +64,37 @@ def unlike_in_words(found: Sequence[str]) -> str:
     )
 
 
-def judge(settings: Sequence[Setting], metric: str, lower_is_better: bool) -> Verdict:
+def judge(settings: Sequence[Setting], metric: str) -> Verdict:
     """Which of the settings may be the best, all compared at once over their seeds."""
     scores = {}
     for setting in settings:
         diverged = {seed_of(run): float("nan") for run in setting.runs if run.state == "diverged"}
         scores[setting.name] = diverged | setting.scores
-    return compare_with_best(scores, bounds=bounds_of(metric, lower_is_better))
+    low, high = bounds_of(metric)
+    if lower_is_better(metric):
+        low, high = -high, -low
+    return compare_with_best(scores, bounds=(low, high))
 
 
-def bounds_of(metric: str, lower_is_better: bool) -> tuple[float, float]:
-    """Between which numbers a score lies, higher is better."""
-    if lower_is_better:
-        return float("-inf"), 0.0
+def intervals(settings: Sequence[Setting], metric: str) -> dict[str, tuple[float, float]]:
+    """The 95 % interval of each setting's mean, as it was measured, by name; nan where it is not known.
+
+    By the deviation over seeds that all settings show together: two seeds alone know little of it.
+    """
+    sign = -1 if lower_is_better(metric) else 1
+    groups = {}
+    for setting in settings:
+        groups[setting.name] = [sign * score for score in setting.scores.values()]
+    return dict(zip(groups, mean_intervals(list(groups.values()), bounds_of(metric)), strict=True))
+
+
+def bounds_of(metric: str) -> tuple[float, float]:
+    """Between which numbers a score lies, as it is measured."""
+    if lower_is_better(metric):
+        return 0.0, math.inf
     if metric.endswith("accuracy"):
         return 0.0, 1.0
-    return float("-inf"), float("inf")
+    return -math.inf, math.inf
 
 
 def seed_of(run: Run) -> int:

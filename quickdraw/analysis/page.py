@@ -109,12 +109,13 @@ def searched(sweep: Sweep) -> Iterator[str]:
     if search is None or not search.ranked():
         return
     from quickdraw.analysis import figures
-    from quickdraw.analysis.importance import importance
+    from quickdraw.analysis.importance import importance, too_few
 
     parts = ", ".join(f"{search.names[key]} {100 * part:.0f} %" for key, part in importance(search).items())
     yield heading("Search") + image(figures.history_figure(search), "the score of each trial, and the best so far")
     if parts:
         yield paragraph(f"Importance of the settings (fANOVA): {parts}.")
+    yield paragraph(too_few(search))
     yield image(figures.trials_figure(search), "each trial as a line from its settings to its score")
 
 

@@ -196,10 +196,10 @@ def confirmation(race: Race, decision: "Decision", runs: Mapping[str, Run], metr
     table = score_table(scores(race.jobs, runs) | fresh)
     half, _ = mean_half_widths(table.values, 0.95)
     mean, width = fmean(fresh[""].values()), float(half[table.names.index("")])
-    least, most = bounds_of(metric, lower)
-    low, high = max(mean - width, least), min(mean + width, most)
     if lower:
-        mean, low, high = -mean, -high, -low
+        mean = -mean
+    least, most = bounds_of(metric)
+    low, high = max(mean - width, least), min(mean + width, most)
     tested = [runs[place].result["test_accuracy"] for place in race.fresh[name].values()]
     return Confirmation(name, len(tested), mean, low, high, fmean(tested))
 

@@ -39,11 +39,6 @@ class Setting:
         return deviation(list(self.scores.values()))
 
     @property
-    def half_width(self) -> float:
-        """Half the 95 % interval of the mean, by Student's t; nan for fewer than two seeds."""
-        return half_width(list(self.scores.values()))
-
-    @property
     def diverged(self) -> int:
         """How many seeds diverged. Their scores would be the worst of all, so the mean of the others flatters."""
         return sum(run.state == "diverged" for run in self.runs)
@@ -98,18 +93,3 @@ def deviation(values: Sequence[float]) -> float:
     if len(values) < 2:
         return math.nan
     return stdev(values)
-
-
-def half_width(values: Sequence[float]) -> float:
-    """Half the 95 % interval of the mean of some values, by Student's t; nan for fewer than two."""
-    count = len(values)
-    if count < 2:
-        return math.nan
-    return t_quantile(count - 1) * stdev(values) / math.sqrt(count)
-
-
-def t_quantile(freedom: float) -> float:
-    """The two-sided 95 % quantile of Student's t distribution."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, 0.975))

@@ -9,11 +9,15 @@ from quickdraw.run.listing import SCORES, job_row
 def ranking_rows(sweep: Sweep) -> list[dict[str, Any]]:
     """One row a setting, the best first: mean, deviation and 95 % interval of the score, as it was measured.
 
+    `half_width` reaches from the mean to the farther end of the interval, which stays within what a score can be.
     `train_s` is the mean time spent in training. The test accuracy is for the record: it ranks nothing.
     """
+    from quickdraw.analysis.confusions import gives_one_class
+
     rows = []
     for rank, setting in enumerate(sweep.settings, 1):
         mean = sweep.measured(setting.mean)
+        low, high = sweep.intervals[setting.name]
         scores = list(map(sweep.measured, setting.scores.values()))
         rows.append(
             {
@@ -22,13 +26,14 @@ def ranking_rows(sweep: Sweep) -> list[dict[str, Any]]:
                 "seeds": len(setting.scores),
                 "mean": mean,
                 "deviation": setting.deviation,
-                "half_width": setting.half_width,
-                "low": mean - setting.half_width,
-                "high": mean + setting.half_width,
+                "half_width": max(high - mean, mean - low),
+                "low": low,
+                "high": high,
                 "scores": dict(zip(map(str, setting.scores), scores, strict=True)),
                 "test_accuracy": setting.test_accuracy(),
                 "train_s": setting.result_mean("train_s"),
                 "diverged": setting.diverged,
+                "one_class": sum(map(gives_one_class, setting.runs)),
                 "may_be_best": setting.name in sweep.may_be_best,
             }
         )

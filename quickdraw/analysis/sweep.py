@@ -111,6 +111,13 @@ class Sweep:
         return rank(self.runs, self.setting_keys)
 
     @cached_property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The 95 % interval of each setting's mean, as it was measured, by name; nan where it is not known."""
+        from quickdraw.analysis.judged import intervals
+
+        return intervals(self.settings, self.metric)
+
+    @cached_property
     def race(self) -> Race | None:
         """What raced here; None of another sweep."""
         return read_race(self.folder)
@@ -118,9 +125,7 @@ class Sweep:
     @cached_property
     def decision(self) -> "Decision | None":
         """How the race stands by these runs; None of another sweep."""
-        if self.race is None:
-            return None
-        return self.race.decision(by_place(self.folder, self.runs))
+        return self.race.decision(by_place(self.folder, self.runs)) if self.race else None
 
     @cached_property
     def confirmation(self) -> Confirmation | None:
@@ -143,7 +148,7 @@ class Sweep:
 
         if self.race or len(self.settings) < 2 or not self.settings[0].scores or self.unlike:
             return None
-        return judge(self.settings, self.metric, self.lower_is_better)
+        return judge(self.settings, self.metric)
 
     @property
     def may_be_best(self) -> tuple[str, ...]:
@@ -182,9 +187,12 @@ class Sweep:
         import numpy as np
 
         from quickdraw.analysis.effects import value_means
+        from quickdraw.analysis.judged import bounds_of
 
         diverged = np.array([run.state == "diverged" for run in self.runs], dtype=bool)
-        return value_means(self.columns, np.where(self._balanced, self.scores, np.nan), diverged)
+        return value_means(
+            self.columns, np.where(self._balanced, self.scores, np.nan), diverged, bounds_of(self.metric)
+        )
 
     @cached_property
     def _has_result(self) -> "np.ndarray":
@@ -214,11 +222,11 @@ class Sweep:
     def effects(self) -> "list[Effect]":
         """What each setting did, what explains most of the scores' spread first, each p corrected for all of them.
 
-        Empty where the settings are incomparable.
+        Empty where the settings are incomparable, and of a search: its pruned trials say much too (`importance`).
         """
         from quickdraw.analysis.effects import effects
 
-        if self.unlike:
+        if self.unlike or self.search:
             return []
         return effects(self._completed_columns, self.scores[self._balanced], self.values, self.lower_is_better)
 
@@ -236,10 +244,7 @@ class Sweep:
     @cached_property
     def top_interaction(self) -> "Interaction | None":
         """What the two settings that mattered most did together; None if there are no two."""
-        names = self.top_two
-        if len(names) < 2:
-            return None
-        return self.interaction(*names)
+        return self.interaction(*self.top_two) if len(self.top_two) > 1 else None
 
     def effects_in_words(self) -> str:
         """How much of the spread each setting explains, and for which of them that may be chance."""
@@ -265,11 +270,9 @@ class Sweep:
     def best_two(self) -> tuple[Run, Run] | None:
         """The two runs whose comparison says most: of the two best settings, by validation, with the same seed.
 
-        Of only one setting the two best runs; None if there are no two.
+        None if there are no two settings: runs that differ only in their seed differ by luck.
         """
         ranked = [best_first(setting.runs) for setting in self.settings if setting.scores]
-        if len(ranked) == 1 and len(ranked[0]) > 1:
-            return ranked[0][0], ranked[0][1]
         if len(ranked) < 2:
             return None
         best, others = ranked[0], ranked[1]
@@ -283,9 +286,7 @@ class Sweep:
         """The best two on the same test drawings, None if there are no two; RunError when they cannot be compared."""
         from quickdraw.analysis.comparison import compare
 
-        if self.best_two is None:
-            return None
-        return compare(*self.best_two)
+        return compare(*self.best_two) if self.best_two else None
 
     @cached_property
     def search(self) -> SearchRecord | None:

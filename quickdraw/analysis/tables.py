@@ -88,18 +88,28 @@ def ranking_table(sweep: Sweep) -> Table:
         fallen = {dropped.name: fall_text(dropped) for dropped in sweep.decision.dropped}
     rows = []
     for row in ranking_rows(sweep):
-        interval, notes = "-", []
-        if row["seeds"] > 1:
-            interval = f"± {row['half_width']:.4f}"
+        notes = []
         if row["may_be_best"]:
             notes.append("may be the best")
         if row["setting"] in fallen:
             notes.append(fallen[row["setting"]])
         if row["diverged"]:
             notes.append(f"{row['diverged']} diverged")
-        numbers = [row["seeds"], row["mean"], row["deviation"], interval, row["test_accuracy"]]
+        if row["one_class"]:
+            notes.append(f"{row['one_class']} of {row['seeds']} gave all drawings one class")
+        numbers = [row["seeds"], row["mean"], row["deviation"], interval_text(row), row["test_accuracy"]]
         rows.append([row["rank"], row["setting"] or SAME, *numbers, ", ".join(notes)])
     return Table(["rank", "setting", "seeds", sweep.metric, "deviation", "95 %", "test_accuracy", ""], rows)
+
+
+def interval_text(row: dict[str, Any]) -> str:
+    """The interval of a row's mean: `± 0.0123`; its two ends where one is the end of all scores; or a dash."""
+    low, high, mean = row["low"], row["high"], row["mean"]
+    if math.isnan(low):
+        return "-"
+    if math.isclose(high - mean, mean - low, abs_tol=1e-9):
+        return f"± {row['half_width']:.4f}"
+    return f"{low:.4f} to {high:.4f}"
 
 
 def fall_text(dropped: "Dropped") -> str:

@@ -20,6 +20,7 @@ from quickdraw.settings import OUTPUT_KEYS, decoded, flatten, shown
 
 SCORES = ("val_accuracy", "val_loss", "test_accuracy", "test_loss")
 INCOMPLETE = ("failed", "diverged", "interrupted", "damaged")  # states whose reason is worth reading
+DEEPEST = 50  # folders between a sweep and its runs
 KILLED = "its process was killed"
 SPLIT_SEED = "data.split_seed"
 
@@ -114,13 +115,16 @@ def read_runs(folder: Path) -> list[Run]:
     return [read_run(place) for place in run_folders(folder)]
 
 
-def run_folders(folder: Path) -> Iterator[Path]:
-    """The folders of the runs below a folder, in the order of their names; nothing is looked for inside a run."""
+def run_folders(folder: Path, depth: int = DEEPEST) -> Iterator[Path]:
+    """The folders of the runs below a folder, in the order of their names.
+
+    Nothing is looked for inside a run, behind a link, which may lead back, or more than `depth` folders down.
+    """
     for place in sorted(folder.glob("[!.]*/")):
         if os.path.lexists(place / "status.json"):  # whatever it is: a folder in its place is damage
             yield place
-        elif not place.is_symlink():
-            yield from run_folders(place)
+        elif depth > 1 and not place.is_symlink():
+            yield from run_folders(place, depth - 1)
 
 
 def read_epochs(folder: Path) -> list[dict[str, float]]:

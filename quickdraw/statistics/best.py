@@ -6,6 +6,7 @@ best of the others lies in its interval, all together.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,6 +176,24 @@ def mean_half_widths(values: Floats, confidence: float) -> tuple[Floats, float]:
     variance, df = np.where(plain, own, variance), np.where(plain, freedom, df)
     half = stdtrit(df, (1 + confidence) / 2) * np.sqrt(variance / counts)
     return half, math.sqrt(squares.sum() / total)
+
+
+def mean_intervals(
+    groups: Sequence[Sequence[float]], bounds: tuple[float, float], confidence: float = 0.95
+) -> list[tuple[float, float]]:
+    """The interval of the mean of each group of scores, by the deviation of all groups together, within `bounds`.
+
+    Nan where it is not known: in an empty group, and where no group has two scores that differ.
+    """
+    values = np.full((len(groups), max(map(len, groups), default=0)), np.nan)
+    for row, group in enumerate(groups):
+        values[row, : len(group)] = group
+    half, _ = mean_half_widths(values, confidence)
+    means = _own_means(values)
+    known = np.isfinite(half) & np.isfinite(values).any(axis=1)
+    low = np.where(known, np.clip(means - half, *bounds), np.nan)
+    high = np.where(known, np.clip(means + half, *bounds), np.nan)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def _own_means(values: Floats) -> Floats:

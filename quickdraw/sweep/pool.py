@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.util import get_temp_dir
@@ -35,7 +35,7 @@ Answer = Callable[[str, bytes], bytes]  # to what the process of a name asks
 class Exit:
     """How a process ended: its name, and its exit code or minus the signal that killed it.
 
-    `reason` is what else is known of a process that another machine had.
+    `reason` is the cause, where its last words, or another machine that had it, say more than the code.
     """
 
     name: str
@@ -48,11 +48,12 @@ class Child:
     """A running process. `lifeline` ends with it: the kernel closes the other end, however the process goes.
 
     The server reports exit codes, but not any more once it is killed itself; the lifeline outlives it. A process that
-    has a question sends it through the lifeline, and waits there for the answer.
+    has a question sends it through the lifeline, and waits there for the answer. Its last words wait for none.
     """
 
     process: BaseProcess
     lifeline: "connection.Connection"
+    last_words: list[str] = field(default_factory=list)
 
 
 def no_answer(name: str, question: bytes) -> bytes:
@@ -99,7 +100,7 @@ class Pool:
                     child.process.join()
                     child.lifeline.close()
                     del self.running[slot]
-                    return Exit(child.process.name, child.process.exitcode or 0)
+                    return Exit(child.process.name, child.process.exitcode or 0, "".join(child.last_words))
             if not ready or left_s == 0:
                 return None
 
@@ -144,6 +145,9 @@ def answered(child: Child, answer: Answer) -> bool:
         question = child.lifeline.recv_bytes()
     except (EOFError, OSError):
         return False
+    if question.startswith(pruning_hook.LAST_WORDS):
+        child.last_words.append(question.removeprefix(pruning_hook.LAST_WORDS).decode())
+        return True
     reply = b""
     try:
         reply = answer(child.process.name, question)

@@ -9,6 +9,7 @@ import time
 from multiprocessing import connection
 from pathlib import Path
 
+from quickdraw.errors import as_user_error
 from quickdraw.sweep import pruning_hook
 from quickdraw.sweep.job import Job
 
@@ -20,7 +21,11 @@ def run_here(job: Job, slot: int) -> None:
     """Run a job in this process, which the sweep's own one started; the exit code says how it ended."""
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C on the terminal is for the parent, which asks each job once
-    open_log(job.folder)
+    try:
+        open_log(job.folder)
+    except OSError as error:  # no room for it, or no right: the job's row says so
+        pruning_hook.leave_last_words(str(as_user_error(error)))
+        raise SystemExit(1) from None
     threading.Thread(target=end_with_parent, daemon=True).start()
     choose_gpu(slot, job.config["device"])
     if job.judged:

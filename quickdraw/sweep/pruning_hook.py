@@ -4,6 +4,7 @@ On the search's own machine it shares a pipe with the search's process. Nothing 
 scores lie in the job's folder. On another machine it looks for a file in that folder (`sweep.orders`), and never waits.
 """
 
+import contextlib
 import os
 from multiprocessing import connection
 from pathlib import Path
@@ -11,12 +12,20 @@ from pathlib import Path
 from quickdraw.errors import PrunedError
 
 EPOCH = b"epoch"
+LAST_WORDS = b"last words: "  # before the cause of an end that no file can hold
 PRUNABLE = "QUICKDRAW_PRUNABLE"  # set in a process whose parent wants to be asked
 
 ORDER = ".prune"  # the file that ends a job: why
 
 pipe: "connection.Connection | None" = None  # to the process that started this one
 folder: Path | None = None  # where an order may lie, in a process that another machine's search may end
+
+
+def leave_last_words(cause: str) -> None:
+    """Send the process that started this one the cause of an end that no file can hold."""
+    if pipe is not None:
+        with contextlib.suppress(OSError):  # it is gone
+            pipe.send_bytes(LAST_WORDS + cause.encode(errors="replace"))
 
 
 def raise_if_pruned() -> None:

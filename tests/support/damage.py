@@ -39,7 +39,8 @@ from tests.support.made_up import make_run, make_sweep
 from tests.support.program import call
 from tests.support.resuming import TINY
 
-PATIENCE_S = 120  # for a command that takes a second: whoever takes longer hangs
+CPU_S = 10  # of one command, which takes a second or less
+PATIENCE_S = 120  # by the clock: whoever takes longer waits for something that never happens
 RUN, SWEEP, SEARCH = Path("outputs/runs/x/run"), Path("outputs/multirun/sweep"), Path("outputs/multirun/search")
 AXES = [Axis("optimizer.lr", low=0.001, high=0.1, log=True), Axis("model", choices=("convnet", "mlp"))]
 ODD: list[Any] = [
@@ -339,18 +340,22 @@ def complaint(command: Callable[[], object]) -> str:
 
 @contextlib.contextmanager
 def watched() -> Iterator[None]:
-    """End the block with TimeoutError if it hangs."""
+    """End the block with TimeoutError if it computes for too long, or hangs."""
 
     def too_late(number: int, frame: Any) -> None:
-        raise TimeoutError(f"still running after {PATIENCE_S} s")
+        limit = f"{CPU_S} s of processor time" if number == signal.SIGPROF else f"{PATIENCE_S} s"
+        raise TimeoutError(f"still running after {limit}")
 
-    before = signal.signal(signal.SIGALRM, too_late)
+    before = {number: signal.signal(number, too_late) for number in (signal.SIGPROF, signal.SIGALRM)}
+    signal.setitimer(signal.ITIMER_PROF, CPU_S)
     signal.alarm(PATIENCE_S)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def try_case(home: Path, scratch: Path, asked: Known, seed: int) -> list[str]:

@@ -76,9 +76,12 @@ def fraction(value: float, low: float, high: float, alone: float = 0.5) -> float
 
 
 def parallel_figure(sweep: Sweep) -> Figure | None:
-    """Draw each run as a line through the values of its settings to its score; a brighter line is a better run."""
+    """Draw each run as a line through the values of its settings to its score; a brighter line is a better run.
+
+    Not of a search, whose trials have a figure of their own.
+    """
     done = best_first(sweep.runs)[:MOST_LINES][::-1]  # the best one on top
-    if not sweep.columns or len(done) < 2:
+    if not sweep.columns or sweep.search or len(done) < 2:
         return None
     scores = list(map(sweep.score, done))
     low, high = min(scores), max(scores)
@@ -131,9 +134,9 @@ def trials_figure(search: SearchRecord) -> Figure | None:
         if trial.final_state == "pruned":
             lines.append(Line(heights, PRUNED, 0.6, 1))
         else:
-            lines.append(Line(heights, colormaps["viridis"](0.95 * (1 - good)), 1.6, 2 + good))
+            lines.append(Line(heights, colormaps["viridis"](good), 1.6, 2 + good))
 
-    title = "Settings and score: a line a trial, the darker the better, grey for pruned"
+    title = "Settings and score: a line a trial, the brighter the better, grey for pruned"
     ticks = [kind_ticks(search.kinds[key]) for key in search.keys]
     return draw_parallel(title, [*search.names.values(), search.metric], ticks, lines, (low, high))
 

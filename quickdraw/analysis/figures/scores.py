@@ -21,13 +21,15 @@ def ranking_figure(sweep: Sweep) -> Figure | None:
     with figure(WIDTH, 1.1 + 0.34 * len(settings), title) as (made, axes):
         for place, setting in enumerate(settings):
             values = list(map(sweep.measured, setting.scores.values()))
+            mean = sweep.measured(setting.mean)
+            low, high = sweep.intervals[setting.name]
             shown += values
             color = COLORS[1] if setting.name in marked else COLORS[0]
             axes.plot(values, [place] * len(values), "o", color=GREY, markersize=5, zorder=1)
             axes.errorbar(
-                sweep.measured(setting.mean),
+                mean,
                 place,
-                xerr=setting.half_width if len(values) > 1 else None,
+                xerr=[[mean - low], [high - mean]],
                 fmt="D",
                 color=color,
                 markersize=6,

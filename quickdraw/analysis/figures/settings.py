@@ -54,11 +54,12 @@ def draw_effect(spot: Axes, sweep: Sweep, effect: Effect) -> None:
             places.append(code + 0.3 * (hash_fraction(run) - 0.5))
     spot.plot(places, list(map(sweep.score, sweep.completed)), "o", color=GREY, markersize=3, zorder=1)
 
-    # The means; one run has no interval.
+    # The means, and their intervals where they are known.
     values = [value for value in sweep.values if value.setting == effect.setting]
     means = np.array([value.mean for value in values])
-    highs = np.array([value.high for value in values])
-    errors = np.nan_to_num(highs - means)
+    below = means - np.array([value.low for value in values])
+    above = np.array([value.high for value in values]) - means
+    errors = np.nan_to_num([below, above])
     spot.errorbar(range(len(values)), means, yerr=errors, fmt="D-", color=COLORS[0], capsize=3, markersize=5)
 
     # The names of the values.
