@@ -124,17 +124,20 @@ def with_sweep_name(arguments: list[str]) -> list[str]:
     # Both come before what was typed.
     added = [f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(quoted, fixed))}]"]
     if not ("exp_name" in fixed or names_itself(fixed.get("experiment", ""), config_folders(arguments))):
-        identity = list(fixed.values())
-        if "hydra/sweeper=optuna" in arguments:
-            own = [
-                argument for argument in typed if argument.startswith("hydra.sweeper.") and "n_trials" not in argument
-            ]
-            identity += [*varied.values(), *own]
-        if "hydra/sweeper=race" in arguments:  # of values as a grid's: both have the same jobs
-            identity += [text for text in varied.values() if "interval(" in text]
+        identity = [*fixed.values(), *sweepers_identity(typed, varied.values())]
         added.append(f"exp_name={sweep_name(varied, identity)}")
     place = arguments.index(typed[0]) if typed else len(arguments)
     return ["-m", *arguments[:place], *added, *arguments[place:]]
+
+
+def sweepers_identity(typed: Sequence[str], varied: Iterable[str]) -> list[str]:
+    """What makes a search or a race another one; nothing for a grid, which more values only enlarge."""
+    if "hydra/sweeper=optuna" in typed:
+        keys = [text for text in typed if text.startswith("hydra.sweeper.") and "n_trials" not in text]
+        return [*varied, *keys]
+    if "hydra/sweeper=race" in typed:  # of values as a grid's: both have the same jobs
+        return [text for text in varied if "interval(" in text]
+    return []
 
 
 def sweep_name(varied: Iterable[str], identity: Sequence[str]) -> str:
