@@ -125,3 +125,11 @@ def test_tables_name_nested_jobs_by_their_paths_in_the_sweep(tmp_path: Path) -> 
         put(tmp_path / f"lr-0.01/seed-{seed}", SETTINGS | {"seed": seed})
     rows = job_rows(read_sweep(tmp_path))
     assert [row["folder"] for row in rows] == ["lr-0.01/seed-4", "lr-0.01/seed-5"]
+
+
+def test_notes_without_bound_are_refused(tmp_path: Path) -> None:
+    with (tmp_path / ".places").open("wb") as file:
+        file.truncate(10**9)
+    wished = tmp_path / f"seed-4-{identity(SETTINGS)}"
+    with pytest.raises(ConfigError, match=r"\.places: expected notes of at most 32,000,000 bytes, got 1,000,000,000"):
+        Places(tmp_path, keep=True).folder(wished, SETTINGS)

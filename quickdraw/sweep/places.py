@@ -15,6 +15,7 @@ from quickdraw.sweep.job import Job, changed_settings
 
 FILE = ".places"
 DIGEST = re.compile(r"-([0-9a-f]{16})$")
+LARGEST = 32_000_000  # bytes: the notes of 200,000 jobs
 OLD_DIGITS = 8  # the hashes of an earlier version, which may mean two settings
 
 
@@ -61,6 +62,9 @@ class Places:
         path = self.sweep / FILE
         if not path.is_file():  # and no device either
             return
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise ConfigError(f"{path}: expected notes of at most {LARGEST:,} bytes, got {size:,}; move it away")
         with path.open("rb") as file:
             file.seek(self.read)
             new = file.read()
