@@ -24,7 +24,7 @@ torch.set_num_threads(1)
 
 
 def pytest_configure() -> None:
-    """Let the programs that tests start, and send SIGINT to, inherit no ignored SIGINT from us."""
+    """Let the programs that tests start, and send signals to, inherit none from us that is ignored."""
     restore_interrupts()
 
 

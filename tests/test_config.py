@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hydra.utils import get_object
 
-from quickdraw import settings
+from quickdraw import building, settings
 from quickdraw.errors import ConfigError
 from tests.support.program import ROOT, call
 
@@ -126,7 +126,7 @@ def test_a_key_that_cannot_change_a_result_is_no_part_of_a_runs_identity(
 
 def test_a_run_from_before_a_key_is_the_same_as_one_where_it_is_null(composed: Compose) -> None:
     config, before = composed(), composed()
-    for key in settings.LATER_KEYS:
+    for key in building.LATER_KEYS:
         group, _, name = key.partition(".")
         assert before[group].pop(name, "absent") is None
     assert settings.identity(before) == settings.identity(config)

@@ -72,9 +72,11 @@ def call(folder: Path, *arguments: str, setup: Callable[[], Any] | None = None) 
 
 
 def restore_interrupts() -> None:
-    """Let SIGINT interrupt again where it was inherited ignored: a shell script starts `COMMAND &` so."""
+    """Let SIGINT and SIGHUP end programs where they were inherited ignored: by `COMMAND &` in a script, by nohup."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _child(folder: Path, arguments: list[str], streams: tuple[Path, Path], setup: Callable[[], Any] | None) -> None:
