@@ -21,8 +21,8 @@ SPIN_COUNT = "1000"  # libgomp's own where threads outnumber cores; it takes 300
 def wait_briefly() -> None:
     """Let torch's threads wait for each other awake only for microseconds, and then asleep; before torch is imported.
 
-    A thread that waits awake for a partner whose core another program has stops both: on a busy machine that costs nine
-    tenths of the speed (`python -m benchmarks.busy`). What the user has set counts.
+    A thread that waits awake for a partner whose core another program has stops both: beside one busy process two cores
+    trained half as fast as with this (`python -m benchmarks.busy`). What the user has set counts.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)

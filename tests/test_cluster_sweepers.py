@@ -55,10 +55,7 @@ def launcher(request: pytest.FixtureRequest) -> tuple[str, ...]:
 @pytest.fixture(autouse=True)
 def no_command_left() -> Iterator[None]:
     yield
-    for process in Command.started:
-        process.kill()
-        process.communicate()
-    Command.started.clear()
+    Command.end_all()
 
 
 def killed_and_continued(folder: Path, ends: int, *arguments: str) -> Outcome:

@@ -46,12 +46,8 @@ def slurm(daemons: None) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_command_left() -> Iterator[None]:
-    """End what a test that failed has started."""
     yield
-    for process in Command.started:
-        process.kill()
-        process.communicate()
-    Command.started.clear()
+    Command.end_all()
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Names and reasons may come from anywhere, and none of their letters commands the terminal."""
 
+import ast
 import json
 import logging
 import logging.config
@@ -145,3 +146,11 @@ def test_a_script_with_windows_line_ends_is_named_as_the_cause(arguments: tuple[
 def test_every_command_names_it(main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["a", "b\r"]) == 1
     assert r"b\r: ends with a carriage return" in capsys.readouterr().err
+
+
+def test_commands_of_hydra_print_by_what_shows_names() -> None:
+    """A bare `print` would let the letters of a setting's name through."""
+    for path in sorted((CONF.parent / "hydra_plugins").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            is_bare = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+            assert not is_bare, f"{path.name}: console.say"

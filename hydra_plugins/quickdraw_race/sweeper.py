@@ -10,6 +10,7 @@ from omegaconf import ListConfig, OmegaConf
 from hydra_plugins.quickdraw_launcher._adaptive import AdaptiveSweeper, as_overrides, check_keys
 from hydra_plugins.quickdraw_optuna.grammar import NOT_SEARCHABLE, SEED_KEYS, split
 from quickdraw.analysis.race import RULES, Race
+from quickdraw.console import say
 from quickdraw.errors import ConfigError
 from quickdraw.locks import Timeout, take_lock
 from quickdraw.rules import either, whole
@@ -63,7 +64,7 @@ class RaceSweeper(AdaptiveSweeper):
             return self.launcher.job([*settings[name], *self._block(seed, first)], seed)
 
         if self.launcher.dry_run:
-            print(RaceRunner(jobs, race, compose).preview())
+            say(RaceRunner(jobs, race, compose).preview())
             return
         jobs.folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, jobs.folder / "multirun.yaml")

@@ -174,6 +174,14 @@ class Command:
         )
         self.started.append(self.process)
 
+    @classmethod
+    def end_all(cls) -> None:
+        """End what a test that failed has started."""
+        for process in cls.started:
+            process.kill()
+            process.communicate()
+        cls.started.clear()
+
     def wait(self, timeout_s: float = PATIENCE_S) -> Outcome:
         """Wait for its end."""
         try:
