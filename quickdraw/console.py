@@ -18,6 +18,7 @@ from quickdraw.errors import ConfigError, Interrupted, QuickdrawError, as_user_e
 from quickdraw.signals import SIGHUP, handled_by
 
 REPLACE = "backslashreplace"
+HYDRA_ABOUT_ITSELF = "hydra._internal.hydra"  # 90 lines, at the level of information, but only when it is verbose
 READER_GONE = (errno.EPIPE, errno.EIO)  # the end of a pipe, a closed terminal
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *filter(None, [SIGHUP]))
 
@@ -61,8 +62,22 @@ def call(
     return 0
 
 
+class OwnDebugLines(logging.Filter):
+    """Of all lines for debugging the project's own: `hydra.verbose=true` asks for those of every library, too.
+
+    A library that is named has them all: `hydra.verbose=[matplotlib]`.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is shown."""
+        all_are_asked_for = logging.getLogger().level <= logging.DEBUG
+        is_ours = record.name.partition(".")[0] in ("quickdraw", "hydra_plugins")
+        for_debugging = logging.INFO if record.name == HYDRA_ABOUT_ITSELF else logging.DEBUG
+        return is_ours or not all_are_asked_for or record.levelno > for_debugging
+
+
 class PrintableFormatter(logging.Formatter):
-    """A log's lines without control characters: `conf/hydra/job_logging` names it."""
+    """A log's lines without control characters: `conf/hydra/job_logging` and `hydra_logging` name it."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))

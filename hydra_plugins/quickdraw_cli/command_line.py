@@ -20,7 +20,7 @@ from hydra_plugins.quickdraw_cli import resolvers
 from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
 from hydra_plugins.quickdraw_cli.home import with_home
-from hydra_plugins.quickdraw_cli.options import check_options, config_folders, only_our_debug_lines, options_last
+from hydra_plugins.quickdraw_cli.options import check_options, config_folders, options_last
 from hydra_plugins.quickdraw_cli.own_files import check_own_files
 from hydra_plugins.quickdraw_cli.saved import quoted, with_rerun, with_resume
 from quickdraw import console
@@ -48,7 +48,7 @@ def call(main: Callable[[], Any]) -> int:
         if arguments is not None:
             check_choices(arguments)
             check_own_files(arguments, config_folders(typed))
-            sys.argv[1:] = options_last(only_our_debug_lines(arguments))
+            sys.argv[1:] = options_last(arguments)
             main()
 
     return console.call(run, explain, when_stopped="")  # a run and a sweep have said how to go on
