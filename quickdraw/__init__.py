@@ -20,8 +20,9 @@ Where everything is, from the top down; imports run down this list and never up.
 
     quickdraw_cli       command_line (what is typed, before Hydra sees it), explain (Hydra's errors in one line),
                         options (Hydra's, among the overrides), saved (a run's overrides again), choices (a group's
-                        choices), own_files (mistakes in YAML by file and line), resolvers (plain values, the names of
-                        folders), before_run (a folder's own settings are compared before Hydra writes)
+                        choices), own_files (mistakes in YAML by file and line), home (`~` in a path), resolvers (plain
+                        values, the names of folders), before_run (a folder's own settings are compared before Hydra
+                        writes)
     quickdraw_launcher  `-m` here: grid_sweeper (all combinations), local_launcher (composes each job, runs all)
     quickdraw_cluster   `-m` on Slurm and Ray
     quickdraw_optuna    the sweeper of a search, and its grammar

@@ -72,15 +72,6 @@ def check_what_is_asked(options: argparse.Namespace) -> None:
         raise ConfigError(f"--shell-completion: expected {wanted}, got {' '.join(options.overrides) or 'nothing'}")
 
 
-def only_our_debug_lines(arguments: Sequence[str]) -> list[str]:
-    """The arguments with `hydra.verbose=true` turned to our own logger: otherwise all libraries print theirs."""
-    ours = []
-    for argument in arguments:
-        is_verbose = re.fullmatch(r"\+{0,2}hydra\.verbose=true", argument, re.IGNORECASE)
-        ours.append("hydra.verbose=quickdraw" if is_verbose else argument)
-    return ours
-
-
 def refuse(message: str) -> NoReturn:
     """Raise what argparse would print."""
     raise ConfigError(f"{message}; see --hydra-help")
