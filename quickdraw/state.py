@@ -68,6 +68,7 @@ class State:
         self.correct = torch.zeros(steps, dtype=torch.int64, device=device)
         self.grad_norms = torch.zeros(steps, device=device)
         self.position = Position()
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)  # this epoch's step, where a captured one counts it
         self.began = 0.0  # when this epoch began, or would have if it had not been interrupted
 
     @property
@@ -95,20 +96,36 @@ class State:
         """One record for each finished epoch."""
         return self.position.history
 
+    def start_clock(self) -> None:
+        """Count the time from now on as this epoch's."""
+        self.began = time.perf_counter() - self.position.epoch_s
+
+    def stop_clock(self) -> None:
+        """Take the time until now as this epoch's."""
+        self.position.epoch_s = time.perf_counter() - self.began
+
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Count the time of the block, and of the steps in it, as this epoch's."""
-        self.began = time.perf_counter() - self.position.epoch_s
+        self.at.fill_(self.position.step)
+        self.start_clock()
         yield
-        self.position.epoch_s = time.perf_counter() - self.began
+        self.stop_clock()
 
-    def add_step(self, logits: Tensor, labels: Tensor, loss: Tensor, grad_norm: Tensor) -> None:
-        """Count one step: its batch's logits [B, C] and labels [B], their mean loss, and the gradient's norm."""
-        step = self.position.step
-        self.losses[step], self.grad_norms[step] = loss * len(labels), grad_norm
-        self.correct[step] = per_example.accuracy(logits, labels).sum()
+    def sum_up(self, logits: Tensor, labels: Tensor, loss: Tensor, grad_norm: Tensor) -> None:
+        """Note one step: its batch's logits [B, C] and labels [B], their mean loss, and the gradient's norm.
+
+        All on the device, so that it can be a part of a captured step.
+        """
+        correct = per_example.accuracy(logits, labels).sum()
+        for sums, value in ((self.losses, loss * len(labels)), (self.correct, correct), (self.grad_norms, grad_norm)):
+            sums.index_copy_(0, self.at, value.to(sums.dtype).view(1))
+        self.at.add_(1)
+
+    def count_step(self) -> None:
+        """Count one step whose numbers are in `losses`, `correct` and `grad_norms`."""
         self.position.step += 1
-        self.position.epoch_s = time.perf_counter() - self.began
+        self.stop_clock()
 
     def check_finite(self, rate: LearningRate) -> None:
         """Raise DivergedError if a loss of this epoch is not finite; it names the first such step and its rate."""
@@ -218,6 +235,7 @@ class State:
 def kept_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
     """The tensors that an optimizer keeps for each parameter, by its index: found by a step of a copy of it."""
     trial = copy.deepcopy(optimizer)
+    trial._warned_capturable_if_run_uncaptured = True  # torch says it of copies: this step is not captured, others are
     for group in trial.param_groups:
         for parameter in group["params"]:
             parameter.grad = torch.zeros_like(parameter)
