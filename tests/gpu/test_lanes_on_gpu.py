@@ -14,7 +14,6 @@ from tests.support.training import network, same, saved, weights, without_times
 
 pytest.importorskip("quickdraw.lanes", reason="lanes are not in this checkout")
 from quickdraw.lanes import train
-
 from tests.support.packs import BY_LANE, RATES, SETTINGS, Job, trained
 
 pytestmark = GPU
