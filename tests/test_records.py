@@ -105,3 +105,10 @@ def test_a_cell_is_a_finite_number(cell: str, tmp_path: Path) -> None:
         read_metrics(path)
     path.write_text("epoch,val_loss\n1,-2.5e-3\n")
     assert read_metrics(path) == [{"epoch": 1, "val_loss": -0.0025}]
+
+
+def test_a_cell_with_a_quote_in_its_middle_is_no_number(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    path.write_text('epoch,val_loss\n1,"0.5"5\n')  # 0.55, where one is not strict
+    with pytest.raises(ValueError, match="expected"):
+        read_metrics(path)
