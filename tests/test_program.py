@@ -9,7 +9,7 @@ import pytest
 
 from quickdraw.console import OwnDebugLines
 from quickdraw.data.names import download_command
-from quickdraw.program import PROJECT, module_command, run_command
+from quickdraw.program import PROJECT, install_command, module_command, run_command
 from tests.support.program import QUICK, call
 
 
@@ -38,6 +38,13 @@ def test_a_printed_module_is_found_from_another_folder(tmp_path: Path, monkeypat
     assert printed.stdout.startswith("usage: python -m quickdraw.data.download")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{PROJECT}")
     assert module_command("quickdraw.predict") == "python -m quickdraw.predict"
+
+
+def test_what_is_to_be_installed_is_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    assert install_command("requirements-search.txt") == "python -m pip install -r requirements-search.txt"
+    monkeypatch.chdir(tmp_path)
+    assert install_command("requirements-dev.txt") == f"python -m pip install -r {PROJECT / 'requirements-dev.txt'}"
 
 
 VERBOSE = "# @package _global_\nhydra: {verbose: true}\n"
