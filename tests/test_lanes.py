@@ -15,7 +15,7 @@ from quickdraw.lanes.training import Settings
 from quickdraw.run.checkpoint import decode
 from quickdraw.state import EpochRecord
 from tests.support.packs import BY_LANE, RATES, SETTINGS, Job, Split, job, trained
-from tests.support.training import Watched, network, same, saved, sgd, weights, without_times
+from tests.support.training import OPTIMIZERS, Watched, network, same, saved, sgd, weights, without_times
 
 
 @pytest.mark.parametrize("optimizer", BY_LANE)
@@ -36,6 +36,14 @@ def test_a_lane_equals_the_same_training_alone_whatever_differs_between_lanes(op
         torch.testing.assert_close(weights(one.net), weights(alone.net), rtol=1e-3, atol=1e-4)
         for record, wanted in zip(without_times(history), without_times(alone.history), strict=True):
             assert record == pytest.approx(wanted, rel=1e-3, abs=1e-6)
+
+
+def test_a_lane_in_bfloat16_learns_as_a_training_alone_does(split: Split) -> None:
+    one, _ = trained(2, split, [Job(3, precision="bfloat16"), Job(4, precision="bfloat16")])
+    alone = Watched(network(3), OPTIMIZERS["adamw"], *split, seed=3, precision="bfloat16")
+    for name in ("train_loss", "val_loss"):
+        wanted = [record[name] for record in alone.history]
+        assert [record[name] for record in one.training.history] == pytest.approx(wanted, rel=0.02)
 
 
 def test_a_lane_alone_takes_the_settings_that_training_takes() -> None:
