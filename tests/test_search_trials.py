@@ -27,9 +27,9 @@ NUMBERS = Axis("a", 0.0, 1.0)
 LETTERS = Axis("a", choices=("p", "q", "r", "s", "t"))
 
 
-def study(folder: Path, axis: Axis, sampler: str = "random", seed: int = 0) -> Study:
-    """A study of one setting that ends no training early."""
-    return Study(folder, Proposer([axis], sampler, seed, 1), make_pruner("none", 1, 3, 1), "maximize")
+def study(folder: Path, axis: Axis, sampler: str = "random", pruner: str = "none") -> Study:
+    """A study of one setting, which ends no training early unless that is asked for."""
+    return Study(folder, Proposer([axis], sampler, 0, 1), make_pruner(pruner, 1, 3, 1), "maximize")
 
 
 # How a trial ended
@@ -130,6 +130,17 @@ def test_evolution_learns_from_pruned_trials_too(tmp_path: Path) -> None:
             evolved.tell(proposal.number, {"state": state})
         asked.append(evolved.ask().params)
     assert asked[0] != asked[1]
+
+
+def test_a_training_is_not_judged_again_where_it_was_let_past(tmp_path: Path) -> None:
+    halving = study(tmp_path, NUMBERS, pruner="asha")
+    first, better = halving.ask().number, halving.ask().number
+    for number, scores in ((first, [0.3]), (better, [0.9]), (first, [0.3, 0.3])):
+        halving.report(number, scores)
+        assert not halving.should_prune(number)
+    halving.report(first, [0.3, 0.3, 0.3])
+    halving.report(better, [0.9, 0.9, 0.9])
+    assert halving.should_prune(first)
 
 
 # What is noted
