@@ -16,7 +16,7 @@ The way of the data (B drawings a batch, C classes, N drawings in all):
         run/weights.py       what is handed on
 
 Where everything is, from the top down; imports run down this list and never up. Above it is all that knows Hydra:
-`run.py`, which builds what the configuration names, and in `hydra_plugins/`:
+`run.py`, the entry point, and in `hydra_plugins/`:
 
     quickdraw_cli       command_line (what is typed, before Hydra sees it), explain (Hydra's errors in one line),
                         options (Hydra's, among the overrides), saved (a run's overrides again), choices (a group's
@@ -96,7 +96,8 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/race.py                a race: race.json, how it stands by its jobs, the winner's fresh seeds
     analysis/importance.py          how much each searched setting matters: fANOVA
 
-    run/                            one run: for each file of its folder a file here
+    run/                            one run: its stages, and for each file of its folder a file here
+    run/stages.py                   a run prepared (what the configuration names is built), trained, finished
     run/folder.py                   status.json and the lock: who may write, how the run stands, how it ended
     run/checkpoint.py               checkpoint/: written, checked, the newest two kept
     run/tracking.py                 tensorboard/ and metrics.csv

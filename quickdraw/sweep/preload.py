@@ -17,6 +17,7 @@ MODULES = (
     "quickdraw.engine",
     "quickdraw.model.convnet",
     "quickdraw.run.results",
+    "quickdraw.run.stages",
     "quickdraw.run.tracking",
     "quickdraw.run.weights",
     "quickdraw.sweep.checks",
