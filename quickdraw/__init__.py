@@ -11,6 +11,7 @@ The way of the data (B drawings a batch, C classes, N drawings in all):
       per_example.py         one value an example, [B]
       predictions.py         those of a split, [N]: averaged over all examples, once
       engine.py              `train`: epochs, the best one kept; `test`: the test split, used once
+      lanes/pack.py          the same for many trainings at once
         run/tracking.py      TensorBoard, metrics.csv
         run/checkpoint.py    what resumes a run
         run/weights.py       what is handed on
@@ -112,6 +113,14 @@ Where everything is, from the top down; imports run down this list and never up.
     explore/drawings.py             ink, brightness, mean drawings, nearly identical ones
     explore/label_errors.py         drawings that are probably not what their label says
     explore/overfitting.py          the curves of a training, and what it learnt by heart
+
+    lanes/                          trainings of equal shape side by side in one process
+    lanes/pack.py                   takes all lanes an epoch on; who has finished leaves, and the next takes the lane
+    lanes/training.py               a training as a lane takes it, and whether it may share
+    lanes/stack.py                  the weights of all lanes as one tensor, and the step that learns from all batches
+    lanes/networks.py               the networks of all lanes, called as one
+    lanes/optimizers.py             the steps of AdamW, Adam and SGD, each lane with its own settings
+    lanes/dropout.py                dropout, each lane with the masks that it would have alone
 
     engine.py                       the loop: train, test, predict
 

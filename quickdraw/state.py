@@ -95,20 +95,32 @@ class State:
         """One record for each finished epoch."""
         return self.position.history
 
+    def start_clock(self) -> None:
+        """Count the time from now on as this epoch's."""
+        self.began = time.perf_counter() - self.position.epoch_s
+
+    def stop_clock(self) -> None:
+        """Take the time until now as this epoch's."""
+        self.position.epoch_s = time.perf_counter() - self.began
+
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Count the time of the block, and of the steps in it, as this epoch's."""
-        self.began = time.perf_counter() - self.position.epoch_s
+        self.start_clock()
         yield
-        self.position.epoch_s = time.perf_counter() - self.began
+        self.stop_clock()
 
     def add_step(self, logits: Tensor, labels: Tensor, loss: Tensor, grad_norm: Tensor) -> None:
         """Count one step: its batch's logits [B, C] and labels [B], their mean loss, and the gradient's norm."""
         step = self.position.step
         self.losses[step], self.grad_norms[step] = loss * len(labels), grad_norm
         self.correct[step] = per_example.accuracy(logits, labels).sum()
+        self.count_step()
+
+    def count_step(self) -> None:
+        """Count one step whose numbers are in `losses`, `correct` and `grad_norms`."""
         self.position.step += 1
-        self.position.epoch_s = time.perf_counter() - self.began
+        self.stop_clock()
 
     def check_finite(self, rate: LearningRate) -> None:
         """Raise DivergedError if a loss of this epoch is not finite; it names the first such step and its rate."""

@@ -55,6 +55,12 @@ def val_batches(files: list[np.ndarray]) -> Batches:
     return Batches(files, np.random.default_rng(0).permutation(180)[100:], batch_size=32)
 
 
+@pytest.fixture
+def split(train_batches: Batches, val_batches: Batches) -> tuple[Batches, Batches]:
+    """Both."""
+    return train_batches, val_batches
+
+
 @pytest.fixture(scope="session")
 def real_drawings() -> Path:
     """The real drawings beside the project; a test that wants them is skipped without."""

@@ -20,6 +20,7 @@ ROOMS = [
     "analysis",
     "run",
     "explore",
+    "lanes",
     "engine",
     "model",
     "data",

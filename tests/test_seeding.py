@@ -6,9 +6,20 @@ import numpy as np
 import pytest
 import torch
 
+from quickdraw import seeding
 from quickdraw.data.augment import ROTATION_DEGREES, movements
 from quickdraw.model.convnet import ConvNet
-from quickdraw.seeding import seed_everything, seed_step, shuffled, step_bytes
+from quickdraw.seeding import (
+    device_bytes,
+    device_key,
+    hashed_bytes,
+    mix,
+    seed_everything,
+    seed_step,
+    shuffled,
+    signed,
+    step_bytes,
+)
 from tests.support.program import Outcome
 
 
@@ -48,3 +59,46 @@ def test_augmentation_and_dropout_draw_from_streams_of_their_own() -> None:
         turns = np.degrees(np.arctan2(matrices[:, 0, 1], matrices[:, 0, 0])) / ROTATION_DEGREES
         assert np.abs(turns).max() == pytest.approx(1, abs=0.2)
         assert not np.isclose(turns, dropouts, atol=1e-4).any()
+
+
+CPU = torch.device("cpu")
+
+
+def test_the_bytes_of_a_device_are_splitmix64s() -> None:
+    words = hashed_bytes(torch.tensor([1234567, signed(2**64 - 1)]), 0, 40).numpy().view(np.uint64)
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
+    assert words[0].tolist() == [*published, 16408922859458223821]
+    assert words[1].tolist() == [mix(2**64 - 1 + place * seeding.GOLDEN) for place in range(5)]
+
+
+def test_a_mix_of_an_array_is_that_of_each_number() -> None:
+    steps = np.arange(100, dtype=np.uint64)
+    assert mix(7, 2**63, steps).tolist() == [mix(7, 2**63, step) for step in range(100)]
+
+
+def test_the_bytes_of_a_device_have_every_value_equally_often_and_nothing_beside_them_tells_them() -> None:
+    def of(seed: int, epoch: int, step: int) -> list[np.ndarray]:
+        seed_step(seed, epoch, step)
+        return [device_bytes(51_200, CPU).numpy() for _ in ("first layer", "second layer")]
+
+    (first, layer), (step, _), (epoch, _), (seed, _) = of(3, 1, 4), of(3, 1, 5), of(3, 2, 4), of(4, 1, 4)
+    for drawn in (first, layer, step, epoch, seed):
+        counts = np.bincount(drawn, minlength=256)
+        assert ((counts - 200) ** 2 / 200).sum() < 350  # chi squared with 255 degrees of freedom: 1 in 15,000
+    neighbours = [(first[distance:], first[:-distance]) for distance in (1, 2, 7, 8, 64, 800)]
+    for one, other in [*neighbours, (first, layer), (first, step), (first, epoch), (first, seed)]:
+        assert abs(np.corrcoef(one, other)[0, 1]) < 4.5 / np.sqrt(len(one))
+        kept = (one < 128) == (other < 128)
+        assert abs(kept.mean() - 0.5) < 4.5 * 0.5 / np.sqrt(len(one))
+
+
+def test_the_key_that_a_device_reads_is_filled_in_place() -> None:
+    seed_step(1, 2, 3)
+    first = [device_bytes(count, CPU).clone() for count in (30, 5)]
+    key = device_key(CPU)
+    seed_step(1, 2, 4)
+    assert device_key(CPU) is key
+    assert not torch.equal(hashed_bytes(key, 0, 30)[0], first[0])
+    seed_step(1, 2, 3)
+    assert torch.equal(hashed_bytes(key, 0, 30)[0], first[0])  # as a captured step reads it
+    assert [torch.equal(device_bytes(len(drawn), CPU), drawn) for drawn in first] == [True, True]

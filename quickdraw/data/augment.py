@@ -22,8 +22,21 @@ def augment(images: Tensor, strength: float, seed: int, epoch: int, step: int) -
     """
     if not strength:
         return images
+    matrices = movements(len(images), strength, images.shape[-1], seed, epoch, step)
+    return moved(images, uploaded(matrices, images.device))
+
+
+def uploaded(matrices: np.ndarray, device: torch.device) -> Tensor:
+    """Matrices of `movements` on the network's device. The host does not wait for the copy to a GPU."""
+    tensor = torch.from_numpy(matrices)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def moved(images: Tensor, matrices: Tensor) -> Tensor:
+    """A batch, float [B, C, N, N], with each image moved by its own matrix, float32 [B, 2, 3], of `movements`."""
     size = images.shape[-1]
-    matrices = torch.from_numpy(movements(len(images), strength, size, seed, epoch, step)).to(images.device)
     # affine_grid multiplies one small matrix an image (1.0 ms); all of them in one product take a tenth of that.
     axis = (torch.arange(size, device=images.device) * 2 + 1) / size - 1  # the pixels' centres in [-1, 1]
     places = torch.stack([axis.repeat(size), axis.repeat_interleave(size), torch.ones(size**2, device=images.device)])

@@ -84,9 +84,19 @@ class Batches:
 
         With `balance`, as many drawings, but of each class the same number.
         """
+        return self._serve(self.order(seed, epoch), start)
+
+    def order(self, seed: int, epoch: int) -> np.ndarray:
+        """The indices of a training epoch in their order, [N]."""
         if self.balance:
-            return self._serve(balanced(self.indices, self.drawings.starts, seed, epoch), start)
-        return self._serve(shuffled(self.indices, seed, epoch), start)
+            return balanced(self.indices, self.drawings.starts, seed, epoch)
+        return shuffled(self.indices, seed, epoch)
+
+    def side_by_side(self, orders: Sequence[np.ndarray]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of several trainings at once, one after the other in each: [L * B, ...], by L orders."""
+        places = self.drawings.places(np.stack(orders))
+        for first in range(0, len(self.indices), self.batch_size):
+            yield self._gather(places[:, first : first + self.batch_size].reshape(-1))
 
     def labels(self) -> np.ndarray:
         """The label of each drawing in order, int64 [N]."""

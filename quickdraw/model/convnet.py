@@ -17,6 +17,8 @@ class ConvNet(nn.Module):
     Maps images float [B, 1, 28, 28] in [0, 1] to logits [B, num_classes].
     """
 
+    may_share_lanes = True  # tests/test_lanes.py: its bits do not depend on the trainings beside it
+
     def __init__(self, dropout_rate: float = 0.5, num_classes: int = 10) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(1, 16, 3)
