@@ -64,6 +64,8 @@ def train_and_test(
     """Train and test what the configuration describes; return the content of `result.json`."""
     from quickdraw.run import stages  # torch takes 1.2 s, so it is imported only when the settings are good
 
+    if sweep and run.begun:
+        config["lanes"] = run.lanes  # a job that began in a pack ends with its bits
     prepared = stages.prepare(
         run,
         config,

@@ -52,6 +52,9 @@ Where everything is, from the top down; imports run down this list and never up.
     sweep/places.py                 where each job lies: one folder for the same settings, decided once
     sweep/jobs.py                   the interface of whatever runs jobs: submit, next, stop
     sweep/local.py                  that interface on this machine, each job in a process of its own
+    sweep/lanes.py                  that interface on this machine, jobs of equal shape side by side in packs
+    sweep/shapes.py                 which jobs may train side by side in one process, and how many of them
+    sweep/pack.py                   runs inside the process of a pack: jobs come, train in lanes, and leave
     sweep/claims.py                 the cores that sweeps of this machine have taken for their jobs
     sweep/checks.py                 the settings of all jobs, checked before the first starts
     sweep/same_drawings.py          whether finished jobs saw the drawings that the next ones will

@@ -1,14 +1,15 @@
-"""A run in three stages: prepared, trained, finished. `run.py` goes through them with one run."""
+"""A run in three stages: prepared, trained, finished. `run.py` goes through them with one run, a pack with many."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from quickdraw import engine, hardware, seeding, settings
+from quickdraw import engine, hardware, lanes, seeding, settings
 from quickdraw.building import build, check_network, check_optimizer, construct
 from quickdraw.data.dataset import Dataset, check_dataset
 from quickdraw.data.resident import resident
@@ -45,7 +46,10 @@ class Prepared:
             raise_if_pruned()
 
         device = self.config["device"]
-        history: list[EpochRecord] = construct("trainer", self.config["trainer"])(
+        train = construct("trainer", self.config["trainer"])
+        if self.config["lanes"] > 1:
+            train = partial(lanes.train, lanes=self.config["lanes"], **train.keywords)
+        history: list[EpochRecord] = train(
             self.net,
             self.optimizer,
             resident(self.data.train, device),
@@ -67,23 +71,29 @@ def prepare(
     *,
     one_of_many: bool,
     on_begin: Callable[[], object] = lambda: None,
+    data: Dataset | None = None,
 ) -> Prepared:
     """Build what the configuration describes, in a folder that is claimed.
 
     `overrides` are those that were typed, `config_from` where else the configuration comes from. `on_begin` is called
-    when `status.json` says that the run is running.
+    when `status.json` says that the run is running. `data` may have been loaded for another run.
     """
     # From here on status.json says that the run is running, and with which settings.
     settings.check_arguments(config)
     why = hardware.resolve_auto(config, one_of_many)
     elsewhere = run.status.get("config_from") or config_from
+    width = config.setdefault("lanes", 1)
     typed = [*overrides, f"threads={config['threads']}"]
+    if width != run.lanes:
+        typed.append(f"lanes={width}")
     run.begin(config, typed, machine=hardware.describe(), config_from=elsewhere)
     on_begin()
 
     # What the configuration names: drawings, network, optimizer.
     seeding.seed_everything(config["seed"])
-    data = check_dataset(build(config, "data"))
+    data = data or check_dataset(build(config, "data"))
+    if width > 1:
+        seeding.seed_everything(config["seed"])  # whichever run it was that loaded the drawings
     threads = f"threads={config['threads']}{f' ({why})' if why else ''}"
     log.info("%s; on %s, %s, %s", data, config["device"], threads, config["trainer"]["precision"])
     net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
@@ -96,7 +106,7 @@ def prepare(
     drawings = {"fingerprints": data.fingerprints, "split": data.split_digest}
     checkpoints = Checkpoints(run, {**drawings, "environment": environment})
     snapshot = checkpoints.load()
-    run.note_root(overrides)
+    run.note_changes(typed)
     provenance.record(run, environment, drawings)
     tracker = Tracker(run, snapshot)
     return Prepared(run, config, data, net, optimizer, environment, checkpoints, snapshot, tracker)
@@ -110,6 +120,9 @@ def finish(prepared: Prepared, history: Sequence[EpochRecord]) -> dict[str, Any]
     tested = engine.predict(net, data.test)
     tested.write(run.path / "predictions.npz")
     result = results.summarise(config, data, net, history, tested)
+    before = prepared.snapshot.history if prepared.snapshot else []
+    if config["lanes"] > 1 and len(before) == len(history):
+        result["total_s"] += result["train_s"]  # a lane of another process has trained it
     prepared.tracker.finish(net, data, settings.flatten(config), result, tested)
     weights = run.path / "weights" / f"{config['exp_name']}_net.pth"
     write_weights(weights, net, describe_weights(config, data, result, prepared.environment))
