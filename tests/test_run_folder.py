@@ -80,7 +80,7 @@ def test_the_drawings_are_found_where_they_lay_last(place: Path) -> None:
     run = RunFolder(place)
     run.begin(CONFIG, ["data.root=first", "seed=0"])
     for root in ("second", "third"):
-        run.note_root(["threads=1", f"data.root={root}"])
+        run.note_changes(["threads=1", f"data.root={root}"])
     assert (read_json(place / "status.json") or {})["overrides"] == ["seed=0", "data.root=third"]
 
 
