@@ -7,7 +7,10 @@ else
 BIN := .venv/bin
 endif
 
-.PHONY: run test stress test-clusters bench notebooks check format clean
+# What has torch on a machine with a GPU, which may have no registry to make .venv from.
+HAS_TORCH = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+
+.PHONY: run test stress test-clusters test-gpu bench notebooks check format clean
 .DEFAULT_GOAL := run
 
 run: .venv/run.stamp
@@ -22,6 +25,9 @@ stress: .venv/dev.stamp
 
 test-clusters: .venv/cluster.stamp
 	$(BIN)/python -m pytest -m clusters -rs $(TESTS)
+
+test-gpu:
+	$(HAS_TORCH) -m pytest -m gpu -rs tests/gpu
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.speed

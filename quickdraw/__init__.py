@@ -21,8 +21,9 @@ Where everything is, from the top down; imports run down this list and never up.
 
     quickdraw_cli       command_line (what is typed, before Hydra sees it), explain (Hydra's errors in one line),
                         options (Hydra's, among the overrides), saved (a run's overrides again), choices (a group's
-                        choices), own_files (mistakes in YAML by file and line), resolvers (plain values, the names of
-                        folders), before_run (a folder's own settings are compared before Hydra writes)
+                        choices), own_files (mistakes in YAML by file and line), home (`~` in a path), resolvers (plain
+                        values, the names of folders), before_run (a folder's own settings are compared before Hydra
+                        writes)
     quickdraw_launcher  `-m` here: grid_sweeper (all combinations), local_launcher (composes each job, runs all)
     quickdraw_cluster   `-m` on Slurm and Ray
     quickdraw_optuna    the sweeper of a search, and its grammar
@@ -144,7 +145,7 @@ Where everything is, from the top down; imports run down this list and never up.
     data/strokes.py                 strokes, rendered at the first start
     data/synthetic.py               drawings made by a small program
     data/batches.py                 a split served in batches
-    data/resident.py                the same from a GPU's memory
+    data/resident.py                the same from a GPU's memory, gathered by the step itself if it is captured
     data/augment.py                 shifts, turns and scalings of a training batch
     data/split.py                   which drawing is in train, val or test; identical drawings kept together
     data/fingerprint.py             the sha256 of a data file, computed once; the cache's pixels known by it
@@ -194,6 +195,7 @@ Where everything is, from the top down; imports run down this list and never up.
     schedule.py                     a factor of the learning rate over training: one_cycle, warmup_cosine
     state.py                        where a training stands: what a checkpoint holds
     saver.py                        when a training is saved: every so many seconds, at a signal, pruned, at its end
+    graphs.py                       a training step as a CUDA graph: captured once, replayed as one launch
     learning_rate.py                the learning rate of every step: the optimizer's own, times the schedule's factor
     weights_file.py                 the pair of files that hands weights on, .pth and .json: written, read, checked
     seeding.py                      random numbers from (seed, epoch, step)

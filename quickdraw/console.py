@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -17,6 +17,8 @@ from quickdraw.cores import wait_briefly
 from quickdraw.errors import ConfigError, Interrupted, QuickdrawError, as_user_error, printable
 from quickdraw.signals import SIGHUP, handled_by
 
+REPLACE = "backslashreplace"
+HYDRA_ABOUT_ITSELF = "hydra._internal.hydra"  # 90 lines, at the level of information, but only when it is verbose
 READER_GONE = (errno.EPIPE, errno.EIO)  # the end of a pipe, a closed terminal
 SIGNALS = (signal.SIGINT, signal.SIGTERM, *filter(None, [SIGHUP]))
 
@@ -31,10 +33,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; see --help")
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        sys.stdout.flush()  # here, where it is caught that nobody reads any more
-        super().exit(status, message)
 
 
 def call(
@@ -56,20 +54,30 @@ def call(
         if when_stopped:
             note(when_stopped)
         return 128 + (stop.signal_number if isinstance(stop, Interrupted) else signal.SIGINT)
-    except BrokenPipeError:  # who reads has seen enough: ... --help | head
-        return 0
     except Exception as error:
         known = explain(error)
         if not known:
             raise
         return complain(known)
-    finally:
-        say("", end="")  # what is still to be printed, while a lost reader can be caught
     return 0
 
 
+class OwnDebugLines(logging.Filter):
+    """Of all lines for debugging the project's own: `hydra.verbose=true` asks for those of every library, too.
+
+    A library that is named has them all: `hydra.verbose=[matplotlib]`.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is shown."""
+        all_are_asked_for = logging.getLogger().level <= logging.DEBUG
+        is_ours = record.name.partition(".")[0] in ("quickdraw", "hydra_plugins")
+        for_debugging = logging.INFO if record.name == HYDRA_ABOUT_ITSELF else logging.DEBUG
+        return is_ours or not all_are_asked_for or record.levelno > for_debugging
+
+
 class PrintableFormatter(logging.Formatter):
-    """A log's lines without control characters: `conf/hydra/job_logging` names it."""
+    """A log's lines without control characters: `conf/hydra/job_logging` and `hydra_logging` name it."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
@@ -85,19 +93,34 @@ def check_ends(arguments: Iterable[str]) -> None:
             )
 
 
-def say(text: str, end: str = "\n") -> None:
-    """Print text. Where nobody reads any more, it goes nowhere: what runs meanwhile is not stopped by that."""
-    try:
-        print(printable(text), end=end, flush=True)
-    except OSError as error:
-        print_to_nobody(1, error)
+class LastingStream(io.TextIOWrapper):
+    """Standard output, or standard error. Once its reader has gone, it is as /dev/null: whoever prints goes on."""
+
+    def write(self, text: str) -> int:
+        with self.outliving_its_reader():
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self.outliving_its_reader():
+            super().flush()
+
+    @contextlib.contextmanager
+    def outliving_its_reader(self) -> Iterator[None]:
+        """A block that the end of a pipe, or of a terminal, does not end with an error."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in READER_GONE:
+                raise
+            nobody = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nobody, self.fileno())
+            os.close(nobody)
 
 
-def print_to_nobody(descriptor: int, error: OSError) -> None:
-    """Let a stream whose reader is gone be as /dev/null from now on; raises the error if it is another."""
-    if error.errno not in READER_GONE:
-        raise error
-    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+def say(text: str) -> None:
+    """Print text."""
+    print(printable(text), flush=True)
 
 
 def complain(error: Exception) -> int:
@@ -107,11 +130,8 @@ def complain(error: Exception) -> int:
 
 
 def note(text: str) -> None:
-    """Print text on standard error, as `say` does on standard output."""
-    try:
-        print(printable(text), file=sys.stderr, flush=True)
-    except OSError as error:
-        print_to_nobody(2, error)
+    """Print text on standard error."""
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def can_show(letter: str) -> bool:
@@ -131,17 +151,28 @@ def without_quotes(text: str) -> str:
 
 
 def prepare_streams() -> None:
-    """Let a stream that is closed be as /dev/null, and no stream fail on a letter that its locale does not have.
+    """Let a stream that is closed be as /dev/null, one whose reader goes become so, and none fail on a letter.
 
     A descriptor that is closed is taken by the next file that is opened, which would then get what is printed.
     """
     for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             hold_descriptor(descriptor)
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (for the whole process)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors=REPLACE))  # noqa: SIM115 (it stays open)
+        elif type(stream) is io.TextIOWrapper and mode == "w":  # not a notebook's, nor pytest's
+            setattr(sys, name, lasting(stream))
+
+
+def lasting(stream: io.TextIOWrapper) -> LastingStream:
+    """A stream in which neither a lost reader nor a letter that its locale does not have is an error."""
+    return LastingStream(
+        stream.buffer,
+        stream.encoding,
+        REPLACE,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def hold_descriptor(descriptor: int) -> None:

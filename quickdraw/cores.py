@@ -14,7 +14,6 @@ from pathlib import Path
 CGROUPS = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
 SHORTEST_S = 0.25  # of a measurement: the system counts hundredths of a second
-WHOLE_CORE = 0.85  # a program that starts uses one, unless it has to wait for it
 SPIN_COUNT = "1000"  # libgomp's own where threads outnumber cores; it takes 300,000 where they do not
 
 
@@ -39,11 +38,10 @@ class Reading:
 
 
 class Load:
-    """How many of our cores other processes keep busy, and we, measured from one call of `measure` to the next."""
+    """How many of our cores other processes keep busy, measured from one call of `measure` to the next."""
 
     def __init__(self) -> None:
         self.others = 0.0
-        self.own = 1.0  # a program that starts computes on one
         self.last = reading(())
 
     def skip(self) -> None:
@@ -59,8 +57,7 @@ class Load:
         self.last = now
         if before.own_s.keys() <= now.own_s.keys():  # what one that has ended computed last is not known
             own_s = sum(now.own_s.values()) - sum(before.own_s.values())
-            self.own = own_s / passed_s
-            self.others = max(0.0, (now.all_s - before.all_s) / passed_s - self.own)
+            self.others = max(0.0, (now.all_s - before.all_s - own_s) / passed_s)
         return self.others
 
 
@@ -73,22 +70,20 @@ class Free:
 
 
 def free_cores(load: Load) -> Free:
-    """The cores that this process may use and that no other keeps busy.
+    """The cores that this process may use and that no other keeps busy; one where none is free.
 
-    Where none is free all are shared: more threads get more of the time, and one alone trained three quarters as fast.
+    Of two cores that others keep busy, one thread got as much as two together, and they wait for each other besides.
     """
     pinned = len(pinned_cores())
-    free = pinned - round(load.measure())
-    crowded = pinned - load.others - load.own < 0.1 and load.own < WHOLE_CORE
-    shared = free < 1 or crowded
-    if shared:
-        free = pinned
+    busy = round(load.measure())
     allowed = min(quotas(), default=float(pinned))
-    if allowed < free:
+    if allowed < max(1, pinned - busy):
         return Free(max(1, int(allowed)), f"a quota of {allowed:g} CPUs")
-    if free < pinned:
-        return Free(free, "the other core is busy" if pinned == 2 else f"{pinned - free} of {pinned} cores are busy")
-    return Free(pinned, "all are busy, and shared" if shared else "")
+    if busy >= pinned:
+        return Free(1, "all cores are busy")
+    if busy and pinned == 2:
+        return Free(1, "the other core is busy")
+    return Free(pinned - busy, f"{busy} of {pinned} cores are busy" if busy else "")
 
 
 def usable_cores() -> int:

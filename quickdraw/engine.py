@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from quickdraw import metrics, per_example
-from quickdraw.data.augment import augment
+from quickdraw import graphs, metrics, per_example
+from quickdraw.data.augment import moved, moves
 from quickdraw.data.batches import Batches
+from quickdraw.data.resident import in_large_batches, ungathered
+from quickdraw.graphs import GraphedStep, Step
 from quickdraw.learning_rate import LearningRate
 from quickdraw.predictions import Predictions
 from quickdraw.progress import Progress, describe
@@ -55,28 +57,48 @@ def train(
     is finished and saved, and Interrupted is raised; a PrunedError of `on_epoch` is passed on when all is saved. Raises
     DivergedError when the loss is no longer finite.
     """
+    # Where training stands: at its beginning, or where a snapshot left it.
     device = next(net.parameters()).device
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    torch.backends.cudnn.deterministic = True  # on a GPU, an algorithm that adds in any order has other bits each time
+    captured = graphs.prepare(net, optimizer)
     steps = len(train_batches)
     state = State(net, optimizer, steps, drawings=len(train_batches.indices))
     if resume_from:
         state.restore(resume_from)
-    rate = LearningRate(optimizer, schedule, epochs * steps)
+    rate = LearningRate(optimizer, schedule, epochs * steps, on_device=captured)
     saver = Saver(state, rate, checkpoint_every_s, save, stop_signal)
     bar = Progress(epochs, steps, progress)
 
+    # A step: as it is written here, or on a GPU as a graph of it, which then gathers its batch too.
+    def learn(matrices: Tensor | None, images: Tensor, labels: Tensor) -> Tensor:
+        images, labels = images.to(device), labels.to(device)
+        if matrices is not None:
+            images = moved(images, matrices.to(device))
+        logits, loss, grad_norm = training_step(net, optimizer, images, labels, precision, label_smoothing, grad_clip)
+        state.sum_up(logits, labels, loss, grad_norm)
+        return loss
+
+    batches: Batches = train_batches
+    step: Step = learn
+    if captured:
+        batches, gather = ungathered(train_batches)
+        step = GraphedStep(
+            lambda matrices, *batch: learn(matrices, *gather(*batch)),
+            device,
+            seed_again=lambda: seed_step(seed, state.epoch, state.step),
+        )
+
+    # The epochs.
     while state.epoch < epochs and state.epochs_without_better < patience:
         net.train()
         with state.timed(), bar.epoch(state.epoch, state.step):
-            for images, labels in train_batches.epoch(seed, state.epoch, start=state.step):
-                images, labels = images.to(device), labels.to(device)
+            for batch in batches.epoch(seed, state.epoch, start=state.step):
                 seed_step(seed, state.epoch, state.step)
-                images = augment(images, train_batches.augment, seed, state.epoch, state.step)
                 rate.set(state.steps_done)
-                logits, loss, grad_norm = training_step(
-                    net, optimizer, images, labels, precision, label_smoothing, grad_clip
-                )
-                state.add_step(logits, labels, loss, grad_norm)
+                matrices = moves(len(batch[0]), batches.augment, seed, state.epoch, state.step)
+                loss = step(matrices, *batch)
+                state.count_step()
                 bar.show(loss)
                 saver.after_step()
             state.check_finite(rate)
@@ -121,7 +143,7 @@ def predict(net: nn.Module, batches: Batches) -> Predictions:
     was_training = net.training
     net.eval()
     with torch.inference_mode():
-        for images, labels in batches:
+        for images, labels in in_large_batches(batches, device):
             labels = labels.to(device)
             logits = net(images.to(device))
             rank, loss = per_example.rank(logits, labels), per_example.cross_entropy(logits, labels)

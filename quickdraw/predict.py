@@ -14,6 +14,7 @@ import numpy as np
 
 from quickdraw import console
 from quickdraw.errors import DataError, printable
+from quickdraw.files import user_path
 
 SHOWN = 3
 BAR = 24  # letters
@@ -24,10 +25,13 @@ PICTURE_HELP = "a .png, .jpg, .gif, .bmp, .webp or .tiff of one drawing, a folde
 def arguments() -> console.Parser:
     """The parser of the command line."""
     parser = console.Parser(prog="python -m quickdraw.predict", description=__doc__)
-    parser.add_argument("run", metavar="RUN", type=Path, help="a run's folder, or its .pth")
-    parser.add_argument("pictures", metavar="PICTURE", type=Path, nargs="+", help=PICTURE_HELP)
+    parser.add_argument("run", metavar="RUN", type=user_path, help="a run's folder, or its .pth")
+    parser.add_argument("pictures", metavar="PICTURE", type=user_path, nargs="+", help=PICTURE_HELP)
     parser.add_argument(
-        "--show", metavar="FILE.png", type=Path, help="save each picture, what the network saw of it, and the answers"
+        "--show",
+        metavar="FILE.png",
+        type=user_path,
+        help="save each picture, what the network saw of it, and the answers",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -12,10 +12,19 @@ def run_command() -> str:
     """`python run.py`, with the path that started it, where one did."""
     path = Path(sys.argv[0])
     if path.name != "run.py":
-        path = PROJECT / "run.py"
-        if path.is_relative_to(Path.cwd()):
-            path = path.relative_to(Path.cwd())
+        path = from_here("run.py")
     return f"python {shlex.quote(str(path))}"
+
+
+def install_command(requirements: str) -> str:
+    """What installs one of the project's `requirements-*.txt`."""
+    return f"python -m pip install -r {shlex.quote(str(from_here(requirements)))}"
+
+
+def from_here(name: str) -> Path:
+    """The path of one of the project's own files as it is typed in the current folder."""
+    path = PROJECT / name
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def module_command(module: str) -> str:

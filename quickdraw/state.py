@@ -68,6 +68,7 @@ class State:
         self.correct = torch.zeros(steps, dtype=torch.int64, device=device)
         self.grad_norms = torch.zeros(steps, device=device)
         self.position = Position()
+        self.at = torch.zeros(1, dtype=torch.int64, device=device)  # this epoch's step, where a captured one counts it
         self.began = 0.0  # when this epoch began, or would have if it had not been interrupted
 
     @property
@@ -106,16 +107,20 @@ class State:
     @contextlib.contextmanager
     def timed(self) -> Iterator[None]:
         """Count the time of the block, and of the steps in it, as this epoch's."""
+        self.at.fill_(self.position.step)
         self.start_clock()
         yield
         self.stop_clock()
 
-    def add_step(self, logits: Tensor, labels: Tensor, loss: Tensor, grad_norm: Tensor) -> None:
-        """Count one step: its batch's logits [B, C] and labels [B], their mean loss, and the gradient's norm."""
-        step = self.position.step
-        self.losses[step], self.grad_norms[step] = loss * len(labels), grad_norm
-        self.correct[step] = per_example.accuracy(logits, labels).sum()
-        self.count_step()
+    def sum_up(self, logits: Tensor, labels: Tensor, loss: Tensor, grad_norm: Tensor) -> None:
+        """Note one step: its batch's logits [B, C] and labels [B], their mean loss, and the gradient's norm.
+
+        All on the device, so that it can be a part of a captured step.
+        """
+        correct = per_example.accuracy(logits, labels).sum()
+        for sums, value in ((self.losses, loss * len(labels)), (self.correct, correct), (self.grad_norms, grad_norm)):
+            sums.index_copy_(0, self.at, value.to(sums.dtype).view(1))
+        self.at.add_(1)
 
     def count_step(self) -> None:
         """Count one step whose numbers are in `losses`, `correct` and `grad_norms`."""
@@ -230,6 +235,7 @@ class State:
 def kept_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
     """The tensors that an optimizer keeps for each parameter, by its index: found by a step of a copy of it."""
     trial = copy.deepcopy(optimizer)
+    trial._warned_capturable_if_run_uncaptured = True  # torch says it of copies: this step is not captured, others are
     for group in trial.param_groups:
         for parameter in group["params"]:
             parameter.grad = torch.zeros_like(parameter)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from quickdraw import files
 from quickdraw.data import cached, fingerprint
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.dataset import FileDataset
@@ -161,3 +162,15 @@ def test_a_run_is_continued_on_its_own_split_alone_and_an_old_one_as_ever(tmp_pa
         Checkpoints(run, facts | {"split": "b"}).load()
     Checkpoints(run, facts).save(2, Snapshot({"w": torch.zeros(1)}, VALUES))
     assert Checkpoints(run, facts | {"split": "b"}).load()
+
+
+def test_what_is_kept_is_read_again_whatever_its_size(tmp_path: Path) -> None:
+    content = bytes(files.LARGEST + 1)
+    cached.keep(tmp_path / "of/a/class", content)
+    assert cached.read(tmp_path / "of/a/class") == content
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    cached.keep(tmp_path / "file/below", b"content")
+    assert (tmp_path / "file").read_bytes() == b""

@@ -89,6 +89,44 @@ def test_an_interrupt_has_its_exit_code_although_the_reader_is_gone_too(number: 
         assert process.wait(60) == code
 
 
+PRINTS = """
+import sys
+from quickdraw import console
+from quickdraw.errors import RunError
+
+def main():
+    for number in range(3):
+        print("x" * 9_000, file=sys.stdout if number else sys.stderr)
+    open("ended", "w").close()
+    if sys.argv[1:]:
+        raise RunError("not done")
+
+sys.exit(console.call(main))
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("argument", "code"), [("", 0), ("fail", 1)])
+def test_what_prints_to_nobody_goes_on_and_has_its_own_exit_code(
+    unbuffered: str, argument: str, code: int, tmp_path: Path
+) -> None:
+    """As a print in a model of one's own does, under `| head -1`; PYTHONUNBUFFERED has each print meet the pipe."""
+    (tmp_path / "prints.py").write_text(PRINTS)
+    started = f"env PYTHONUNBUFFERED={unbuffered} $PY prints.py {argument}"
+    done = shell(f"(mkfifo pipe; true < pipe & exec 3> pipe; wait; {started} >&3 2>&3; echo $? >code)", tmp_path)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert (tmp_path / "code").read_text() == f"{code}\n"
+    assert (tmp_path / "ended").exists()
+
+
+def test_a_stream_that_cannot_be_written_to_is_still_an_error() -> None:
+    with open("/dev/full", "wb", buffering=0) as full:
+        stream = console.LastingStream(full, write_through=True)
+        with pytest.raises(OSError, match="No space left"):
+            stream.write("x")
+        stream.detach()
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
 def test_a_run_with_closed_streams_trains_on(closed: str, tmp_path: Path) -> None:
     typed = "data=synthetic data.per_class=8 data.classes=[cat,moon] model=mlp trainer=smoke threads=1"

@@ -64,12 +64,9 @@ def test_json_is_the_same_json(text: str) -> None:
 def logged(text: str) -> None:
     """Log a line as a run does."""
     config: Any = OmegaConf.to_container(OmegaConf.load(CONF / "hydra/job_logging/quickdraw.yaml"))
-    formatter = config["formatters"]["plain"]
-    only = {"version": 1, "formatters": {"plain": formatter}, "handlers": {"console": config["handlers"]["console"]}}
+    del config["formatters"]["dated"], config["handlers"]["file"], config["loggers"], config["root"]
     name = "tests.control_characters"
-    logging.config.dictConfig(
-        {**only, "disable_existing_loggers": False, "loggers": {name: {"handlers": ["console"], "level": "INFO"}}}
-    )
+    logging.config.dictConfig({**config, "loggers": {name: {"handlers": ["console"], "level": "INFO"}}})
     logging.getLogger(name).info("%s", text)
 
 

@@ -107,7 +107,8 @@ def test_a_quota_of_the_first_version_of_control_groups_counts_too(machine: Mach
         (0.4, 16, ""),
         (3.9, 12, "4 of 16 cores are busy"),
         (15.0, 1, "15 of 16 cores are busy"),
-        (16.0, 16, "all are busy, and shared"),
+        (16.0, 1, "all cores are busy"),
+        (19.0, 1, "all cores are busy"),
     ],
 )
 def test_a_run_takes_the_cores_that_others_leave_and_says_why(
@@ -119,11 +120,11 @@ def test_a_run_takes_the_cores_that_others_leave_and_says_why(
     assert config["threads"] == threads
 
 
-def test_a_program_that_waits_for_its_core_shares_all_of_them(machine: Machine) -> None:
-    machine.pass_s(2.0, others=15.4, own=0.6)
-    assert cores.free_cores(cores.SINCE_START) == cores.Free(16, "all are busy, and shared")
-    machine.pass_s(2.0, others=3.0, own=0.6)  # it waits for a disk
-    assert cores.free_cores(cores.SINCE_START).cores == 13
+def test_of_two_cores_the_other_is_busy(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    for others, free in ((0.1, cores.Free(2)), (1.0, cores.Free(1, "the other core is busy"))):
+        machine.pass_s(2.0, others=others * CORES / 2)  # as much on each core
+        assert cores.free_cores(cores.SINCE_START) == free
 
 
 def test_a_quota_is_the_reason_where_it_leaves_less_than_the_others(machine: Machine) -> None:

@@ -226,6 +226,28 @@ def test_preload_does_nothing_but_where_the_pool_starts_a_server() -> None:
     subprocess.run([sys.executable, "-c", imported], cwd=ROOT, env=server, check=True)
 
 
+KILLED_WHILE_IT_STARTS_A_JOB = """
+import os, signal
+from multiprocessing import forkserver
+from quickdraw.sweep.pool import Pool
+
+real = forkserver.connect_to_new_process
+
+def connect_and_die(descriptors):
+    real(descriptors)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+forkserver.connect_to_new_process = connect_and_die
+Pool().submit("job", print)
+"""
+
+
+def test_a_process_whose_parent_is_killed_before_it_said_what_to_do_says_nothing() -> None:
+    command = [sys.executable, "-c", KILLED_WHILE_IT_STARTS_A_JOB]
+    ended = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGKILL, "", "")
+
+
 def test_summary_is_written_by_jobs_of_every_kind(jobs: LocalJobs, tmp_path: Path) -> None:
     outcome(jobs, job(tmp_path / "a", finish, 0.5))
     outcome(jobs, job(tmp_path / "b", crash, 9))

@@ -90,6 +90,25 @@ def test_a_lane_that_diverges_names_its_own_step_and_rate_and_saves_nothing_afte
     assert all(decode(data)[0]["losses"].isfinite().all() for data in bad.saves.values())
 
 
+def test_a_device_without_room_ends_the_whole_pack(split: Split) -> None:
+    def out_of_memory(record: EpochRecord) -> None:
+        raise torch.OutOfMemoryError("out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        trained(2, split, [Job(0), Job(1, at_epoch=out_of_memory)])
+
+
+def test_a_lane_that_is_interrupted_leaves_and_the_others_go_on(split: Split) -> None:
+    def interrupt(record: EpochRecord) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+    stopped, other = trained(2, split, [Job(0, at_epoch=interrupt), Job(1)])
+    assert isinstance(stopped.training.error, Interrupted)
+    assert len(stopped.training.history) == 1
+    assert other.training.error is None
+    assert len(other.training.history) == 2
+
+
 def test_a_pruned_lane_has_saved_the_epoch_that_it_was_pruned_after(split: Split) -> None:
     pruned, _ = trained(2, split, [Job(4, at_epoch=prune), Job(3)])
     assert list(pruned.saves) == [4]

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,30 @@ def test_notes_without_bound_are_refused(tmp_path: Path) -> None:
     wished = tmp_path / f"seed-4-{identity(SETTINGS)}"
     with pytest.raises(ConfigError, match=r"\.places: expected notes of at most 32,000,000 bytes, got 1,000,000,000"):
         Places(tmp_path, keep=True).folder(wished, SETTINGS)
+
+
+def test_a_run_is_the_jobs_under_another_name(tmp_path: Path) -> None:
+    put(tmp_path / "0", SETTINGS | {"exp_name": "old"})
+    assert job(tmp_path / "0", SETTINGS | {"exp_name": "new"}).on_disk().state == "completed"
+
+
+def test_jobs_that_differ_only_in_where_output_goes_are_one(tmp_path: Path) -> None:
+    paths = [SETTINGS | {"data": {"cache": place}} for place in ("here", "there")]
+    check_folders([job(tmp_path / "a", config) for config in paths])
+
+
+def test_a_job_that_began_keeps_what_it_recorded_when_its_end_is(tmp_path: Path) -> None:
+    put(tmp_path / "0", SETTINGS | {"device": "cpu"}, "interrupted")
+    asked = job(tmp_path / "0", SETTINGS | {"device": "auto"}, "seed=4")
+    asked.record(replace(asked.on_disk(), state="failed", reason="no room"))
+    status = json.loads((tmp_path / "0/status.json").read_bytes())
+    assert (status["state"], status["reason"], status["config"]["device"]) == ("failed", "no room", "cpu")
+    assert status["overrides"] == ["seed=4"]
+
+
+def test_nothing_is_recorded_in_a_damaged_folder(tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0/status.json").write_text("{")
+    asked = job(tmp_path / "0", SETTINGS)
+    asked.record(replace(asked.on_disk(), state="failed", reason="no room"))
+    assert (tmp_path / "0/status.json").read_text() == "{"

@@ -1,16 +1,16 @@
 """What is printed to be typed works where the user stands; what is asked to be printed is the project's own."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from hydra_plugins.quickdraw_cli.options import only_our_debug_lines
+from quickdraw.console import OwnDebugLines
 from quickdraw.data.names import download_command
-from quickdraw.program import PROJECT, module_command, run_command
-from tests.support.program import call
-from tests.support.resuming import SHORT
+from quickdraw.program import PROJECT, install_command, module_command, run_command
+from tests.support.program import QUICK, call
 
 
 @pytest.mark.parametrize("started", ["run.py", "../project/run.py", "/some where/run.py"])
@@ -40,10 +40,46 @@ def test_a_printed_module_is_found_from_another_folder(tmp_path: Path, monkeypat
     assert module_command("quickdraw.predict") == "python -m quickdraw.predict"
 
 
-def test_verbose_prints_no_other_librarys_debug_lines(tmp_path: Path, drawings: Path) -> None:
-    outcome = call(tmp_path, *SHORT, f"data.root={drawings}", "model=mlp", "model.hidden=8", "hydra.verbose=true")
-    assert (outcome.code, outcome.err) == (0, "")
-    assert len(outcome.out.splitlines()) < 12
-    assert " DEBUG " not in (tmp_path / "run" / "run.log").read_text()
-    assert only_our_debug_lines(["++hydra.verbose=True", "seed=1"]) == ["hydra.verbose=quickdraw", "seed=1"]
-    assert only_our_debug_lines(["hydra.verbose=[matplotlib]"]) == ["hydra.verbose=[matplotlib]"]
+def test_what_is_to_be_installed_is_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    assert install_command("requirements-search.txt") == "python -m pip install -r requirements-search.txt"
+    monkeypatch.chdir(tmp_path)
+    assert install_command("requirements-dev.txt") == f"python -m pip install -r {PROJECT / 'requirements-dev.txt'}"
+
+
+VERBOSE = "# @package _global_\nhydra: {verbose: true}\n"
+
+
+@pytest.mark.parametrize("typed", [("hydra.verbose=true",), ("++hydra.verbose=True",), ("experiment=mine",)])
+@pytest.mark.parametrize("swept", [False, True])
+def test_verbose_prints_no_other_librarys_debug_lines(typed: tuple[str, ...], swept: bool, tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/mine.yaml").write_text(VERBOSE)
+    how = ("-m", "seed=0,1") if swept else (f"hydra.run.dir={tmp_path / 'outputs/run'}",)
+    outcome = call(tmp_path, *QUICK, "--config-dir=.", *typed, *how)
+    assert outcome.code == 0, outcome.err
+    assert len(outcome.out.splitlines()) < 20
+    logs = list(tmp_path.glob("outputs/**/run.log"))
+    assert len(logs) == 1 + swept
+    for log in logs:
+        assert " DEBUG " not in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("root", "name", "level", "is_shown"),
+    [
+        (logging.DEBUG, "matplotlib.font_manager", logging.DEBUG, False),
+        (logging.DEBUG, "quickdraw_like", logging.DEBUG, False),
+        (logging.DEBUG, "matplotlib", logging.INFO, True),
+        (logging.DEBUG, "hydra._internal.hydra", logging.INFO, False),
+        (logging.DEBUG, "hydra._internal.hydra", logging.WARNING, True),
+        (logging.DEBUG, "quickdraw.run", logging.DEBUG, True),
+        (logging.INFO, "matplotlib", logging.DEBUG, True),  # asked for by its name
+    ],
+)
+def test_a_debug_line_is_shown_if_it_is_ours_or_asked_for_by_name(
+    root: int, name: str, level: int, is_shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "level", root)
+    record = logging.LogRecord(name, level, "file.py", 1, "text", None, None)
+    assert OwnDebugLines().filter(record) is is_shown

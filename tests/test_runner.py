@@ -1,13 +1,16 @@
 """A sweep and a search use nothing but the interface Jobs: they run on one that a test wrote in twenty lines."""
 
 import csv
+import signal
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from quickdraw.errors import RunError
+from quickdraw.errors import Interrupted, RunError
 from quickdraw.run.folder import RunFolder
+from quickdraw.run.listing import Run
 from quickdraw.search.pruning import make_pruner
 from quickdraw.search.runner import SearchRunner
 from quickdraw.search.sampling import Proposer
@@ -31,10 +34,10 @@ def train(folder: Path, score: float, judge: partial[str]) -> None:
     with (folder / "metrics.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["val_accuracy", "train_s"])
-        for epoch in range(EPOCHS):
+        for _ in range(EPOCHS):
             rows.writerow([score, 1.0])
             file.flush()
-            reason = judge() if epoch < EPOCHS - 1 else ""
+            reason = judge()
             if reason:
                 run.update(state="pruned", reason=reason, started="now")
                 return
@@ -70,3 +73,28 @@ def test_search_chooses_and_prunes_on_any_jobs(tmp_path: Path, capsys: pytest.Ca
     states = {trial.params["loss"]: trial.user_attrs["state"] for trial in study.trials()}
     assert states == {0.1: "completed", 0.2: "completed", 0.3: "pruned", 0.9: "pruned"}  # 0.2 is tried first
     assert "pruned: val_accuracy 0." in capsys.readouterr().out
+
+
+def test_a_dry_run_counts_the_time_by_as_many_jobs_as_run_at_once(tmp_path: Path) -> None:
+    train(tmp_path / "score-0.5", 0.5, partial(str))
+    jobs = JobsHere(tmp_path, 1)
+    jobs.size = 2
+    wanted = [job(tmp_path, score) for score in (0.5, 0.1, 0.2, 0.3, 0.4)]
+    assert SweepRunner(jobs, wanted).preview().endswith("4 to run; time left: about 2 s")
+
+
+def test_a_stopped_sweep_shows_how_its_jobs_stand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Jobs that ended while others were stopped at once were not taken in."""
+    jobs = JobsHere(tmp_path, 1)
+    runner = SweepRunner(jobs, [job(tmp_path, score) for score in (0.25, 0.5)], draw=False)
+    following = jobs.next
+
+    def interrupted(*arguments: Any) -> Run | None:
+        following(*arguments)
+        raise Interrupted(signal.SIGINT)
+
+    jobs.next = interrupted  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        runner.run(fail_fast=False)
+    assert [run.state for run in runner.runs.values()] == ["completed", "new"]
+    assert "stopped; 1 of 2 jobs are finished. The same command continues." in capsys.readouterr().out

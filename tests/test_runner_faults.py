@@ -1,12 +1,13 @@
 """Whatever goes wrong in a sweep's own process while jobs train: they are stopped, they save, and nothing hangs."""
 
+import signal
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from quickdraw.errors import RunError
+from quickdraw.errors import Interrupted, RunError
 from quickdraw.run.listing import Run
 from quickdraw.signals import stop_on_signals
 from quickdraw.sweep import pruning_hook
@@ -125,4 +126,13 @@ def test_second_signal_ends_jobs_that_do_not_save(tmp_path: Path, monkeypatch: p
     with pytest.raises(KeyboardInterrupt):
         runner.run_all(View({}, 3, 3, 0), fail_fast=False)
     assert asked
+    assert not runner.jobs.pool.running
+
+
+def test_second_signal_while_jobs_train_ends_them_and_is_handed_back(tmp_path: Path) -> None:
+    runner = made(tmp_path, "gives_up", Interrupted(signal.SIGTERM))
+    stopped = runner.run_all(View({}, 3, 3, 0), fail_fast=False)
+    assert stopped
+    assert stopped.signal_number == signal.SIGTERM
+    assert not runner.jobs.running
     assert not runner.jobs.pool.running

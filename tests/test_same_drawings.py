@@ -1,20 +1,30 @@
 """A sweep that is continued trains on the drawings that its finished jobs saw, or not at all."""
 
+import copy
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from quickdraw.analysis.race import Race
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.doodles import draw_class
 from quickdraw.errors import RunError
+from quickdraw.race.runner import RaceRunner
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import Run
+from quickdraw.search.pruning import make_pruner
+from quickdraw.search.runner import SearchRunner
+from quickdraw.search.sampling import Proposer
+from quickdraw.search.space import Axis, Params
+from quickdraw.search.study import Study, held
 from quickdraw.sweep import same_drawings
+from quickdraw.sweep.job import Job
 from quickdraw.sweep.pool import Pool
 from quickdraw.sweep.runner import SweepRunner
 from quickdraw.sweep.same_drawings import check_drawings, fingerprints_seen, other_program
@@ -39,7 +49,11 @@ def config(composed: Compose, tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 def finished(folder: Path, config: dict[str, Any]) -> Run:
     """Make a finished job as training leaves it, with the fingerprints of today's files."""
-    job = job_of(folder, config)
+    train(folder, config)
+    return job_of(folder, config).on_disk()
+
+
+def train(folder: Path, config: dict[str, Any], judge: Callable[[], str] = str) -> None:
     folder.mkdir(parents=True)
     run = RunFolder(folder)
     run.begin(config, [])
@@ -47,8 +61,15 @@ def finished(folder: Path, config: dict[str, Any]) -> Run:
     (folder / "weights").mkdir()
     known = {"classes": ["cat", "moon"], "fingerprints": dict(Bitmaps(**node).fingerprints)}
     (folder / "weights" / "x_net.json").write_text(json.dumps(known))
-    run.complete({"val_accuracy": 0.5, "test_accuracy": 0.5})
-    return job.on_disk()
+    run.complete({"val_accuracy": 0.5, "val_loss": 1.0, "test_accuracy": 0.5, "test_loss": 1.0, "total_s": 1.0})
+
+
+def rate_job(folder: Path, config: dict[str, Any], lr: float, seed: int = 0) -> Job:
+    """A job that differs from others in its learning rate and seed, and trains as `train` does."""
+    own = copy.deepcopy(config) | {"seed": seed}
+    own["optimizer"]["lr"] = lr
+    place = folder / f"lr-{lr}-{seed}"
+    return Job([f"optimizer.lr={lr}"], place, own, partial(train, place, own))
 
 
 def test_drawings_that_were_replaced_are_refused_with_the_class(
@@ -70,6 +91,53 @@ def test_drawings_that_were_replaced_are_refused_with_the_class(
         with pytest.raises(RunError, match="moon changed"):
             refused()
     assert not (tmp_path / "sweep" / "b").exists()
+
+
+def test_a_search_is_not_continued_on_drawings_that_were_replaced(
+    config: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "search"
+    folder.mkdir()
+
+    def search(n_trials: int) -> None:
+        def jobs_of(number: int, params: Params) -> list[Job]:
+            return [rate_job(folder, config(), params["optimizer.lr"])]
+
+        with held(folder):
+            proposer = Proposer([Axis("optimizer.lr", choices=(0.1, 0.2, 0.3))], "random", 0, 1)
+            study = Study(folder, proposer, make_pruner("none", 1, 2, 1), "maximize")
+            SearchRunner(JobsHere(folder, 1), study, "val_accuracy", n_trials, jobs_of, draw=False).run(fail_fast=False)
+
+    search(1)
+    jobs = sorted(folder.glob("lr-*"))
+    np.save(tmp_path / "cat.npy", draw_class("cat", 60, seed=1))
+    with pytest.raises(RunError, match=r"the drawings of cat changed since this job was finished"):
+        search(2)
+    assert sorted(folder.glob("lr-*")) == jobs, "no job was started"
+
+
+def test_a_race_is_not_continued_on_drawings_that_were_replaced(
+    config: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "race"
+    folder.mkdir()
+    rates = {"lr=0.1": 0.1, "lr=0.2": 0.2}
+    rules = {"max_jobs": None, "tolerance": 0.0, "futility": 0.1, "confirm": 0, "vary": ["seed"]}
+
+    def race(max_seeds: int) -> None:
+        def compose(name: str, seed: int) -> Job:
+            return rate_job(folder, config(), rates[name], seed)
+
+        asked = Race(rules | {"max_seeds": max_seeds, "looks": [2, 3]}, 0, {name: {} for name in rates})
+        RaceRunner(JobsHere(folder, 1), asked, compose, draw=False).run(fail_fast=False)
+
+    race(2)
+    jobs = sorted(folder.glob("lr-*"))
+    assert len(jobs) == 4
+    np.save(tmp_path / "cat.npy", draw_class("cat", 60, seed=1))
+    with pytest.raises(RunError, match=r"the drawings of cat changed since this job was finished"):
+        race(3)
+    assert sorted(folder.glob("lr-*")) == jobs, "no job was started"
 
 
 def test_only_jobs_with_the_same_settings_of_data_are_compared(

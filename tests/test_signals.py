@@ -1,17 +1,19 @@
 """A signal is heard whatever goes on, and breaks no import and no last words."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from quickdraw import console
 from quickdraw.errors import Interrupted
-from quickdraw.signals import SIGHUP, SIGNALS, handled_by, stop_on_signals, undisturbed
+from quickdraw.signals import SIGHUP, SIGNALS, SIGUSR2, StopSignal, hand_on, handled_by, stop_on_signals, undisturbed
 from tests.support.program import ROOT
 
 
@@ -98,3 +100,42 @@ def test_ctrl_c_while_hydra_is_imported_is_one_line(module: str, tmp_path: Path)
     first = os.environ | {"PYTHONPATH": str(tmp_path)}
     ended = subprocess.run(command, check=False, env=first, cwd=tmp_path, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "stopped before it began\n")
+
+
+def test_only_ctrl_c_counts_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slurm sends SIGTERM twice in a few milliseconds, to a job that is saving by then."""
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    for first, second, wait_s, is_raised in (
+        (signal.SIGTERM, signal.SIGTERM, 0.01, False),
+        (signal.SIGTERM, signal.SIGTERM, 3.0, True),
+        (signal.SIGTERM, signal.SIGINT, 0.01, True),
+        (signal.SIGINT, signal.SIGINT, 0.01, True),
+    ):
+        stop = StopSignal()
+        stop.polite = True
+        stop.receive(first, None)
+        assert stop() == first
+        now += wait_s
+        with pytest.raises(Interrupted) if is_raised else contextlib.nullcontext():
+            stop.receive(second, None)
+
+
+def test_a_signal_that_nobody_heeded_is_raised_at_the_end() -> None:
+    stop = StopSignal()
+    with pytest.raises(Interrupted), stop.politely():
+        stop.receive(signal.SIGTERM, None)
+    assert stop() == signal.SIGTERM
+
+
+def test_a_launcher_has_its_turn_for_sigusr2_alone() -> None:
+    assert SIGUSR2
+    heard: list[int] = []
+    before = {number: signal.signal(number, lambda number, frame: heard.append(number)) for number in SIGNALS}
+    try:
+        for number in SIGNALS:
+            hand_on(number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert heard == [SIGUSR2]

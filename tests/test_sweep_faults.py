@@ -1,6 +1,7 @@
-"""A sweep's and a search's own process dies, meets a full disk or a signal before any file operation: nothing is lost.
+"""A sweep's, a search's and a race's own process dies, meets a full disk or a signal before any file operation.
 
-Their jobs train nothing and run in that process, so each of its operations on files costs milliseconds.
+Nothing is lost. Their jobs train nothing and run in that process, so each of its operations on files costs
+milliseconds; so does the page at their end, which is without its pictures here.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -17,7 +18,10 @@ from typing import Any
 
 import pytest
 
+from quickdraw.analysis import page
+from quickdraw.analysis.race import Race
 from quickdraw.errors import QuickdrawError
+from quickdraw.race.runner import RaceRunner
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import read_runs
 from quickdraw.search.pruning import make_pruner
@@ -33,13 +37,15 @@ from tests.support.jobs_here import JobsHere
 
 FOLDER = Path("sweep")
 SCORES = (0.5, 0.75, 0.25)
+RACE = {"max_seeds": 3, "max_jobs": None, "tolerance": 0.0, "futility": 0.1, "looks": [2, 3], "confirm": 1}
 Command = Callable[[], None]
 
 
-def job(number: int, score: float) -> Job:
-    config = {"seed": 0, "optimizer": {"lr": score}, "trainer": {"monitor": "val_accuracy", "epochs": 1}}
-    folder = Places(FOLDER, keep=True).folder(FOLDER / f"lr-{score}-{number:016x}", config)
-    return Job([f"optimizer.lr={score}"], folder, config, partial(train, folder, config, score))
+def job(number: int, score: float, seed: int = 0) -> Job:
+    config = {"seed": seed, "optimizer": {"lr": score}, "trainer": {"monitor": "val_accuracy", "epochs": 1}}
+    folder = Places(FOLDER, keep=True).folder(FOLDER / f"lr-{score}-seed-{seed}-{number:016x}", config)
+    luck = round(score * 100) * seed % 3 / 100
+    return Job([f"optimizer.lr={score}"], folder, config, partial(train, folder, config, score + luck))
 
 
 def train(folder: Path, config: dict[str, Any], score: float, judge: Callable[[], str]) -> None:
@@ -52,7 +58,7 @@ def train(folder: Path, config: dict[str, Any], score: float, judge: Callable[[]
 
 
 def sweep() -> None:
-    SweepRunner(JobsHere(FOLDER, 1), map(job, count(), SCORES), draw=False).run(fail_fast=False)
+    SweepRunner(JobsHere(FOLDER, 1), map(job, count(), SCORES)).run(fail_fast=False)
 
 
 def search() -> None:
@@ -65,7 +71,18 @@ def search() -> None:
         study = Study(
             FOLDER, Proposer([Axis("lr", choices=SCORES)], "random", 0, 1), make_pruner("none", 1, 2, 1), "maximize"
         )
-        SearchRunner(JobsHere(FOLDER, 1), study, "val_accuracy", 3, jobs_of, draw=False).run(fail_fast=False)
+        SearchRunner(JobsHere(FOLDER, 1), study, "val_accuracy", 3, jobs_of).run(fail_fast=False)
+
+
+def race() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    settings = {f"lr={score}": score for score in SCORES[:2]}
+
+    def compose(name: str, seed: int) -> Job:
+        return job(round(settings[name] * 1000) + seed, settings[name], seed)
+
+    asked = Race(RACE | {"vary": ["seed"]}, 0, {name: {} for name in settings})
+    RaceRunner(JobsHere(FOLDER, 1), asked, compose).run(fail_fast=False)
 
 
 def killed(what: str) -> None:
@@ -110,16 +127,24 @@ def in_a_process(folder: Path, command: Command, fault: Callable[[str], None], f
 
 
 def ending(folder: Path) -> dict[str, Any]:
-    """How every job ended, by its place, and the summary."""
+    """How every job ended, by its place, and the sweep's own files."""
     runs = {str(run.folder.relative_to(folder)): (run.state, run.result) for run in read_runs(folder / FOLDER)}
-    return runs | {"summary": (folder / FOLDER / "summary.csv").read_text()}
+    own = {name: (folder / FOLDER / name) for name in ("summary.csv", "race.json")}
+    return runs | {name: path.read_text() for name, path in own.items() if path.exists()}
 
 
 def results(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("result.json")}
 
 
-@pytest.fixture(scope="module", params=[sweep, search], ids=lambda command: command.__name__)
+@pytest.fixture(scope="module", autouse=True)
+def without_pictures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(page, "pictures", lambda sweep: iter(()))
+        yield
+
+
+@pytest.fixture(scope="module", params=[sweep, search, race], ids=lambda command: command.__name__)
 def command(request: pytest.FixtureRequest) -> Command:
     return request.param  # type: ignore[no-any-return]
 
@@ -140,6 +165,8 @@ def check(home: Path, command: Command, fault: Callable[[str], None], number: in
     assert code is not None
     assert (code == -signal.SIGKILL) == (fault is killed)
     finished = results(home)
+    page_found = home / FOLDER / "report.html"
+    assert not page_found.exists() or page_found.read_text().endswith("</html>\n"), "whole or absent"
     with contextlib.chdir(home):
         command()
     assert ending(home) == expected, f"{fault.__name__} at operation {number}"

@@ -7,6 +7,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from hydra_plugins.quickdraw_cli.home import expand_home
 from hydra_plugins.quickdraw_cli.resolvers import plain
 from quickdraw import console, settings
 from quickdraw.errors import QuickdrawError
@@ -19,6 +20,7 @@ class BeforeRun(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """End the process with an error if the folder holds a run with other settings; with 0 if that is completed."""
+        expand_home(config.hydra.run)
         try:
             check_run_folder(Path(config.hydra.run.dir))
             run, asked = RunFolder(config.hydra.run.dir), plain(config)
@@ -34,6 +36,7 @@ class BeforeRun(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """End the process with an error if one of the sweep's own files would be written somewhere else."""
+        expand_home(config.hydra.sweep)
         try:
             check_sweep_folder(Path(config.hydra.sweep.dir))
         except QuickdrawError as error:

@@ -19,7 +19,8 @@ from hydra.errors import HydraException
 from hydra_plugins.quickdraw_cli import resolvers
 from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.explain import explained, unreadable
-from hydra_plugins.quickdraw_cli.options import check_options, config_folders, only_our_debug_lines, options_last
+from hydra_plugins.quickdraw_cli.home import with_home
+from hydra_plugins.quickdraw_cli.options import check_options, config_folders, options_last
 from hydra_plugins.quickdraw_cli.own_files import check_own_files
 from hydra_plugins.quickdraw_cli.saved import quoted, with_rerun, with_resume
 from quickdraw import console
@@ -41,13 +42,13 @@ def call(main: Callable[[], Any]) -> int:
 
     def run() -> None:
         console.check_ends(sys.argv[1:])
-        typed = options_last(sys.argv[1:])
+        typed = options_last(with_home(sys.argv[1:]))
         check_options(typed)
         arguments = with_resume(with_rerun(with_sweep_name(typed)))
         if arguments is not None:
             check_choices(arguments)
             check_own_files(arguments, config_folders(typed))
-            sys.argv[1:] = options_last(only_our_debug_lines(arguments))
+            sys.argv[1:] = options_last(arguments)
             main()
 
     return console.call(run, explain, when_stopped="")  # a run and a sweep have said how to go on

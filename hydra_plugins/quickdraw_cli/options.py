@@ -53,9 +53,9 @@ def check_options(arguments: Sequence[str]) -> None:
     check_what_is_asked(options)
     for argument in unknown:
         setting = argument.lstrip("-")
-        key = setting.partition("=")[0]
-        if "=" in setting and key.split(".")[0] in top_level_keys():
-            raise ConfigError(f"{argument}: a setting has no dashes: {setting}")
+        key, sign, value = setting.partition("=")
+        if key.split(".")[0] in top_level_keys():
+            raise ConfigError(f"{argument}: a setting has no dashes: {key}={value if sign else 'VALUE'}")
         raise ConfigError(f"{argument}: there is no such option; a setting is typed KEY=VALUE{nearest(key, RULES)}")
 
 
@@ -70,15 +70,6 @@ def check_what_is_asked(options: argparse.Namespace) -> None:
     if options.shell_completion and not re.fullmatch(COMPLETION, " ".join(options.overrides)):
         wanted = "install=SHELL or uninstall=SHELL with one of bash, fish, zsh"
         raise ConfigError(f"--shell-completion: expected {wanted}, got {' '.join(options.overrides) or 'nothing'}")
-
-
-def only_our_debug_lines(arguments: Sequence[str]) -> list[str]:
-    """The arguments with `hydra.verbose=true` turned to our own logger: otherwise all libraries print theirs."""
-    ours = []
-    for argument in arguments:
-        is_verbose = re.fullmatch(r"\+{0,2}hydra\.verbose=true", argument, re.IGNORECASE)
-        ours.append("hydra.verbose=quickdraw" if is_verbose else argument)
-    return ours
 
 
 def refuse(message: str) -> NoReturn:

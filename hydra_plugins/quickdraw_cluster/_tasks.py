@@ -7,8 +7,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.quickdraw_launcher._task import HydraTask, importable_module
+from quickdraw.program import install_command
 
-INSTALL = "install what clusters need: pip install -r requirements-cluster.txt"
+INSTALL = f"install what clusters need: {install_command('requirements-cluster.txt')}"
 
 
 class ClusterTask(HydraTask):

@@ -15,6 +15,7 @@ from hydra_plugins.quickdraw_cli.saved import config_from
 from hydra_plugins.quickdraw_launcher._task import HydraTask, importable_module
 from quickdraw.console import say
 from quickdraw.errors import ConfigError
+from quickdraw.files import user_path
 from quickdraw.metrics import lower_is_better
 from quickdraw.rules import LANES, either
 from quickdraw.run.listing import Run
@@ -103,7 +104,7 @@ class LocalLauncher(Launcher):
 
     def wished(self, config: DictConfig) -> Path:
         """Where a job would lie: in the sweep's folder, below a name of its own where `exp_name` varies."""
-        own = Path(config.hydra.sweep.dir)
+        own = user_path(config.hydra.sweep.dir)
         place = self.folder if own == self.folder else self.folder / own.name
         return place / config.hydra.sweep.subdir
 

@@ -10,6 +10,7 @@ from hydra_plugins.quickdraw_optuna.grammar import split
 from quickdraw.console import say
 from quickdraw.errors import ConfigError
 from quickdraw.metrics import lower_is_better, monitors
+from quickdraw.program import install_command
 from quickdraw.rules import Rule, choice, either, whole
 from quickdraw.search.space import Axis, Params, corners, overrides_of
 from quickdraw.settings import ENVIRONMENT_KEYS, OUTPUT_KEYS, encoded, flatten
@@ -66,7 +67,7 @@ class OptunaSweeper(AdaptiveSweeper):
             import optuna  # noqa: F401
         except ImportError as error:
             raise ConfigError(
-                f"hydra/sweeper=optuna needs Optuna ({error}): python -m pip install -r requirements-search.txt"
+                f"hydra/sweeper=optuna needs Optuna ({error}): {install_command('requirements-search.txt')}"
             ) from error
         self._search(fixed, axes)
 

@@ -59,3 +59,10 @@ def movements(count: int, strength: float, size: int, seed: int, epoch: int, ste
     shift = 2 / size * SHIFT_PIXELS * np.stack([right, down], axis=1)
     matrices[:, :, 2] = np.einsum("bij,bj->bi", matrices[:, :, :2], shift)
     return matrices
+
+
+def moves(count: int, strength: float, seed: int, epoch: int, step: int, size: int = 28) -> Tensor | None:
+    """What a training step passes to `moved`, float32 [count, 2, 3] in the host's memory; None for no movement."""
+    if not strength:
+        return None
+    return torch.from_numpy(movements(count, strength, size, seed, epoch, step))

@@ -34,7 +34,7 @@ def arguments() -> console.Parser:
     parser.add_argument("--base-url", default=BASE_URL, metavar="URL", help=f"default: {BASE_URL}")
     parser.add_argument(
         "--table",
-        type=Path,
+        type=user_path,
         default=official.OFFICIAL_TABLE,
         metavar="TSV",
         help="sizes and MD5 of the files at another base URL (default: the official ones)",

@@ -2,6 +2,8 @@
 
 import copy
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from quickdraw.data.drawings import Drawings
 log = logging.getLogger(__name__)
 
 CHUNK = 65_536  # drawings copied at once: 51 MB
+LARGE = 1024  # drawings in a batch that nothing is learnt from
 LARGEST_SHARE = 0.5  # of the GPU's free memory; the rest is the network's
 
 
@@ -57,4 +60,32 @@ def on_device(batches: Batches, device: str | torch.device) -> Batches:
     """The same batches, with their drawings in the device's memory."""
     served = copy.copy(batches)
     served.drawings = ResidentDrawings(batches.drawings, batches.indices, device)
+    return served
+
+
+class Places(Batches):
+    """Batches of resident drawings that are yet to be gathered: each is the places of its drawings, int64 [B]."""
+
+    def _gather(self, places: Any) -> tuple[Any, ...]:
+        return (places,)
+
+    def gather(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The batch at these places."""
+        return super()._gather(places)
+
+
+def ungathered(batches: Batches) -> tuple[Batches, Callable[..., tuple[Tensor, Tensor]]]:
+    """The batches for a step that gathers its own, and how it does; those that are not resident as they are."""
+    if not isinstance(batches.drawings, ResidentDrawings):
+        return batches, lambda images, labels: (images, labels)
+    places = Places(batches.drawings, batches.indices, batches.batch_size, batches.balance, batches.augment)
+    return places, places.gather
+
+
+def in_large_batches(batches: Batches, device: torch.device) -> Batches:
+    """The same drawings for validation and test: on a CUDA device in batches that keep it busy."""
+    if device.type != "cuda" or batches.batch_size >= LARGE:
+        return batches
+    served = copy.copy(batches)
+    served.batch_size = LARGE
     return served

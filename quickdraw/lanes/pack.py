@@ -50,7 +50,7 @@ class Pack:
     """So many trainings of equal shape on the same drawings, side by side: as many as it is wide.
 
     A training's bits depend on the width, as they do on the number of threads, and neither on its lane nor on what is
-    beside it. When `stop_signal()` names a signal, the step is finished and all is saved.
+    beside it. When `stop_signal()` names a signal, the step is finished, all is saved, and all leave with Interrupted.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Pack:
     def admit(self, training: Training) -> None:
         """Give a training a lane, from the next epoch on. Raises ConfigError if its shapes are not the pack's."""
         settings = training.settings()
-        self._check(training, settings)
+        self._check(training)
         state = State(training.net, training.optimizer, len(self.train), drawings=len(self.train.indices))
         training.net.train()
         if training.resume_from:
@@ -95,7 +95,7 @@ class Pack:
         self.stack.take(row, state)
         self.lanes[row] = Lane(row, training, settings, state, rate, saver)
 
-    def _check(self, training: Training, settings: Settings) -> None:
+    def _check(self, training: Training) -> None:
         """Raise ConfigError for a training that may have no lane here."""
         reason = may_share(training.net, training.optimizer)
         if reason:
@@ -214,9 +214,11 @@ class Pack:
 
     @contextlib.contextmanager
     def _ending(self, lane: Lane) -> Iterator[None]:
-        """Let an error of a training end that training only."""
+        """Let an error of a training end that training only; a pack too wide for the device ends as a whole."""
         try:
             yield
+        except torch.OutOfMemoryError:
+            raise
         except (Exception, Interrupted) as error:
             self._leave(lane, error)
 

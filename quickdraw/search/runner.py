@@ -11,6 +11,7 @@ from quickdraw.analysis.importance import report
 from quickdraw.analysis.journal import SearchRecord, read_search
 from quickdraw.console import say
 from quickdraw.errors import Interrupted, RunError
+from quickdraw.program import run_command
 from quickdraw.run.listing import Run
 from quickdraw.search.space import Params, Proposal
 from quickdraw.search.trials import Trial, curve
@@ -168,7 +169,7 @@ class SearchRunner(Runner[SearchView]):
             return ""
         job = self.jobs_of(0, best.params)[0]
         overrides = [each for each in job.overrides if not each.startswith("exp_name=")]
-        command = shlex.join(["python", "run.py", "-m", "seed=0,1,2,3,4", *overrides])
+        command = f"{run_command()} {shlex.join(['-m', 'seed=0,1,2,3,4', *overrides])}"
         return f"\nthe best is of one seed, and may be luck: {command}\n"
 
     def _print_end(self) -> None:

@@ -3,6 +3,9 @@
 import importlib
 import logging
 import os
+import pickle
+import sys
+from types import TracebackType
 
 IN_SERVER = "QUICKDRAW_FORK_SERVER"  # set by the pool while it starts a server, which can do nothing but import
 
@@ -29,6 +32,7 @@ MODULES = (
 
 def prepare_server() -> None:
     """Import what jobs need, and leave the terminal's process group."""
+    sys.excepthook = show_unless_cut_off
     os.setsid()  # Ctrl-C and a closed terminal are for the sweep's own process, which asks each job once
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # of a read-only home it says too much
     for module in MODULES:
@@ -36,6 +40,12 @@ def prepare_server() -> None:
     from quickdraw.vision import import_torchvision
 
     import_torchvision()
+
+
+def show_unless_cut_off(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an error, unless it says that who started this process was killed before it had said what to do."""
+    if not issubclass(kind, EOFError | pickle.UnpicklingError):
+        sys.__excepthook__(kind, error, trace)
 
 
 if os.environ.pop(IN_SERVER, None):

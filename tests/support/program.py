@@ -18,6 +18,17 @@ SHARED = ROOT.parent / "shared" / "quickdraw"
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.support.preload"])
 
+# A run that needs no drawings and takes half a second.
+QUICK = (
+    "data=synthetic",
+    "data.per_class=8",
+    "data.classes=[cat,moon]",
+    "model=mlp",
+    "model.hidden=8",
+    "trainer=smoke",
+    "threads=1",
+)
+
 
 @dataclass
 class Outcome:
