@@ -28,7 +28,7 @@ from tests.support.sweeps import (
 
 LANES = ("hydra.launcher.lanes=3", "device=cpu")
 GRID = ("optimizer.lr=0.002,0.004", "seed=0,1,2", *LANES)
-LONG = ("trainer.epochs=25", "trainer.checkpoint_every_s=0.02", "optimizer.lr=0.001,0.002", "seed=0,1", *LANES)
+LONG = ("trainer.epochs=12", "trainer.checkpoint_every_s=0.1", "optimizer.lr=0.001,0.002", "seed=0,1", *LANES)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_a_signal_lets_all_lanes_save_and_each_job_can_be_continued_alone(
     second = sweep(tmp_path, drawings, *LONG)
     assert second.code == 0, second.err
     assert weights(tmp_path) == weights(undisturbed.folder)
-    assert not any(status(job)["warnings"] for job in job_folders(tmp_path))
+    assert not any("lanes" in line for job in job_folders(tmp_path) for line in status(job)["warnings"])
 
 
 def test_a_pack_killed_fails_its_jobs_and_the_same_command_loses_nothing(
@@ -200,3 +200,27 @@ def test_a_run_alone_has_the_bits_of_its_lane(grid: Outcome, tmp_path: Path) -> 
     assert again.code == 0, again.err
     assert "the same weights as" in again.out
     assert RunFolder(again.run).status["config"]["lanes"] == 3
+
+
+def test_a_search_prunes_in_lanes(tmp_path: Path, drawings: Path) -> None:
+    space = ("optimizer.lr=tag(log,interval(1e-4,1e-1))", "hydra/sweeper=optuna", "hydra.sweeper.startup_trials=3")
+    outcome = sweep(tmp_path, drawings, *space, "trainer.epochs=4", "hydra.sweeper.n_trials=8", *LANES)
+    assert outcome.code == 0, outcome.err
+    assert "[8/8]" in outcome.out
+    found = [status(job) for job in job_folders(tmp_path)]
+    assert len(found) == 8
+    assert {each["config"]["lanes"] for each in found} == {3}
+    assert {each["state"] for each in found} == {"completed", "pruned"}
+    for job in job_folders(tmp_path):
+        pruned = status(job)["state"] == "pruned"
+        rows = len((job / "metrics.csv").read_text().splitlines()) - 1
+        assert (rows < 4) == pruned
+
+
+def test_a_race_runs_in_lanes(tmp_path: Path, drawings: Path) -> None:
+    race = ("hydra/sweeper=race", "hydra.sweeper.max_seeds=2", "hydra.sweeper.confirm=1", "trainer.epochs=1")
+    outcome = sweep(tmp_path, drawings, *race, "optimizer.lr=1e-5,8e-3", *LANES)
+    assert outcome.code == 0, outcome.err
+    found = [status(job) for job in job_folders(tmp_path)]
+    assert len(found) >= 5
+    assert {(each["state"], each["config"]["lanes"]) for each in found} == {("completed", 3)}

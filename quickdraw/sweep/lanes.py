@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from quickdraw.console import note
 from quickdraw.run.folder import RunFolder
@@ -152,14 +153,18 @@ class LaneJobs(LocalJobs):
         """Whether one of these jobs may share a process with others; asked once for each shape."""
         if self.width == 1:
             return False
-        shapes = {shape_of(job.config): job.config for job in jobs}
-        unknown = [shape for shape in shapes if shape not in self.shares]
+        unknown: dict[str, dict[str, Any]] = {}
+        for job in jobs:
+            shape = shape_of(job.config)
+            if shape not in self.shares:
+                unknown[shape] = job.config
         if unknown:
-            refusals = self.pool.call_in_process(send_refusals, [shapes[shape] for shape in unknown])
+            refusals = self.pool.call_in_process(send_refusals, list(unknown.values()))
             for refusal in sorted({*refusals} - {""}):
                 note(f"not in lanes, each in a process of its own: {refusal}")
-            self.shares |= {shape: not refusal for shape, refusal in zip(unknown, refusals, strict=True)}
-        return any(self.shares[shape] for shape in shapes)
+            for shape, refusal in zip(unknown, refusals, strict=True):
+                self.shares[shape] = not refusal
+        return any(self.shares[shape_of(job.config)] for job in jobs)
 
     def _go_on(self) -> None:
         """Start what there is room for, and let each pack that waits go on, with the jobs that were submitted since."""
@@ -177,8 +182,8 @@ class LaneJobs(LocalJobs):
     def _drop_queues(self) -> None:
         """Start no more: jobs that wait for a lane or a process are left as they are."""
         for queue in (self.waiting, self.alone, self.trained):
-            self.exits += [Exit(str(job.folder), 0) for job in queue]
-            queue.clear()
+            while queue:
+                self.exits.append(Exit(str(queue.pop(0).folder), 0))
 
     def _start_processes(self) -> None:
         """Start processes as far as there is room, first those that finish what was trained."""
@@ -238,7 +243,8 @@ class LaneJobs(LocalJobs):
         elif pack.too_wide:
             self._halve(pack)
         else:
-            self.exits += [Exit(str(folder), ended.code, ended.reason) for folder in pack.jobs]
+            for folder in pack.jobs:
+                self.exits.append(Exit(str(folder), ended.code, ended.reason))
 
     def _halve(self, pack: PackChild) -> None:
         """Let the jobs of a pack that was too wide for its memory go on in one of half the width."""

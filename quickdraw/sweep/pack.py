@@ -125,19 +125,20 @@ class LaneJob:
 
         Without an error the job is interrupted for a reason: another process goes on with it.
         """
-        try:
-            with self.logs.about(self.folder), self.held:
-                if error:
-                    raise error
-                self.run.update(state="interrupted", reason=reason)
-        except Interrupted as stop:
-            return 128 + stop.signal_number
-        except PrunedError:
+        with self.logs.about(self.folder):
+            try:
+                with self.held:
+                    if error:
+                        raise error
+                    self.run.update(state="interrupted", reason=reason)
+            except Interrupted as stop:
+                return 128 + stop.signal_number
+            except PrunedError:
+                return 0
+            except QuickdrawError as failure:
+                log.error("error: %s", failure)
+                return 1
             return 0
-        except QuickdrawError as failure:
-            log.info("error: %s", failure)
-            return 1
-        return 0
 
 
 class PackOfJobs:
