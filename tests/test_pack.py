@@ -271,3 +271,32 @@ def test_when_stopped_what_waits_is_given_back(jobs: LaneJobs, composed: Compose
     assert jobs.exits == [Exit(str(waiting.folder), 0)]
     pool: Any = jobs.pool
     assert [name for name, _ in pool.replies] == ["pack 0"], "it waits for a word, and would not hear of the signal"
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "device", "width", "size"),
+    [
+        ("auto", 0, "auto", 1, 2),
+        ("auto", 1, "auto", 8, 8),
+        ("auto", 2, "auto", 8, 16),
+        ("auto", 2, "cpu", 1, 2),
+        (5, 0, "cpu", 5, 5),
+        (64, 1, "cuda", 64, 64),
+    ],
+)
+def test_a_sweep_has_as_many_lanes_as_were_asked_for_or_fit(
+    tmp_path: Path,
+    composed: Compose,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: int | str,
+    gpus: int,
+    device: str,
+    width: int,
+    size: int,
+) -> None:
+    found = LaneJobs(tmp_path, 2, (), asked)
+    answers = {"check_arguments": (40 * gpus, {}), "send_gpus": lanes.Gpus(gpus, 70_000), "send_refusals": [""]}
+    monkeypatch.setattr(found.pool, "call_in_process", lambda function, question: answers[function.__name__])
+    wanted = [Job([], tmp_path / str(seed), composed(f"seed={seed}", f"device={device}"), print) for seed in range(6)]
+    found.check(wanted)
+    assert (found.width, found.size) == (width, size)

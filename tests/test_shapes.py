@@ -75,3 +75,18 @@ def test_who_may_not_share_is_told_why(composed: Compose) -> None:
     assert refusals[:2] == ["", ""]
     assert "SmallResNet" in refusals[2]
     assert refusals[3] == "its trainer is not quickdraw.engine.train"
+
+
+@pytest.mark.parametrize(("visible", "jobs", "gpus"), [("0,1", 70, Gpus(2, 70_000)), ("", 0, Gpus(0, 0))])
+def test_the_memory_of_gpus_is_known_from_the_jobs_that_fit(
+    monkeypatch: pytest.MonkeyPatch, visible: str, jobs: int, gpus: Gpus
+) -> None:
+    monkeypatch.setattr(shapes, "visible_gpus", lambda: visible.split(",") if visible else [])
+    answers: list[Gpus] = []
+
+    class Pipe:
+        def send(self, value: Gpus) -> None:
+            answers.append(value)
+
+    shapes.send_gpus(Pipe(), jobs)  # type: ignore[arg-type]
+    assert answers == [gpus]

@@ -19,9 +19,8 @@ from quickdraw.sweep.jobs import LAST_WORD_S, Judge
 from quickdraw.sweep.local import LocalJobs
 from quickdraw.sweep.pool import Exit, no_answer
 from quickdraw.sweep.process import run_here, run_pack
-from quickdraw.sweep.pruning_hook import EPOCH
+from quickdraw.sweep.pruning_hook import EPOCH, TOO_WIDE
 from quickdraw.sweep.shapes import (
-    TOO_WIDE,
     Gpus,
     fitting_width,
     note_width,
@@ -81,7 +80,7 @@ class LaneJobs(LocalJobs):
         self.processes = super().fitting(jobs, on_gpus)
         gpus = Gpus(0, math.inf)
         if on_gpus and any(job.config["device"] != "cpu" for job in jobs):
-            gpus = self.pool.call_in_process(send_gpus, None)
+            gpus = self.pool.call_in_process(send_gpus, on_gpus)
         self.packs_at_once = max(1, gpus.count)
         self.width = self._width(jobs, gpus)
         if not self._find_out(jobs):

@@ -24,7 +24,6 @@ from quickdraw.settings import decoded
 from quickdraw.signals import StopSignal, stop_on_signals, undisturbed
 from quickdraw.state import EpochRecord, Snapshot
 from quickdraw.sweep import pruning_hook
-from quickdraw.sweep.shapes import TOO_WIDE
 
 NARROWEST = 2  # lanes: what is out of memory then does not fit anywhere
 TRAINED = "trained, and not tested yet"
@@ -243,7 +242,7 @@ class PackOfJobs:
             else:
                 job.leave(error)
         with contextlib.suppress(OSError):
-            self.report(end=TOO_WIDE if too_wide else "error")
+            self.report(end=pruning_hook.TOO_WIDE if too_wide else "error")
 
     def sum_up(self) -> None:
         """Bring the sweep's `summary.csv` up to date."""

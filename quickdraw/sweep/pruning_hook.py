@@ -13,6 +13,7 @@ from quickdraw.errors import PrunedError
 
 EPOCH = b"epoch"
 LAST_WORDS = b"last words: "  # before the cause of an end that no file can hold
+TOO_WIDE = "too wide"  # how a pack ends whose memory does not hold so many lanes
 PRUNABLE = "QUICKDRAW_PRUNABLE"  # set in a process whose parent wants to be asked
 
 ORDER = ".prune"  # the file that ends a job: why

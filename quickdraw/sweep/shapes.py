@@ -12,6 +12,7 @@ from quickdraw.files import atomic_write
 from quickdraw.hardware import job_threads
 from quickdraw.rules import LANES
 from quickdraw.settings import OUTPUT_KEYS, flatten
+from quickdraw.sweep.process import GPU_JOB_MB, visible_gpus
 
 # What each lane has for itself; whatever else differs makes another shape.
 OF_A_LANE = {
@@ -41,12 +42,11 @@ BUSY = 64  # lanes keep a GPU busy: more are worth it only if none is idle
 DRAWING_MB = 0.5  # of a GPU's memory for each drawing of a batch in a lane
 SHARE = 0.8  # of the free memory that lanes may take
 NOTE = ".lanes"
-TOO_WIDE = "too wide"  # how a pack ends whose memory does not hold so many lanes
 
 
 @dataclass(frozen=True)
 class Gpus:
-    """The GPUs that the sweep may use: how many, and the free memory of the fullest."""
+    """The GPUs that the sweep may use: how many, and about how much memory is free on each."""
 
     count: int
     free_mb: float
@@ -61,13 +61,10 @@ def shape_of(config: Mapping[str, Any]) -> str:
     return json.dumps(common, sort_keys=True)
 
 
-def send_gpus(pipe: "connection.Connection", _: object) -> None:
-    """Send the GPUs that this process may use; asking starts CUDA."""
-    import torch
-
-    count = torch.cuda.device_count()
-    free = [torch.cuda.mem_get_info(gpu)[0] / 1e6 for gpu in range(count)]
-    pipe.send(Gpus(count, min(free, default=0.0)))
+def send_gpus(pipe: "connection.Connection", jobs: int) -> None:
+    """Send the GPUs that this process may use, which have memory for so many jobs; CUDA is not started again."""
+    count = len(visible_gpus())
+    pipe.send(Gpus(count, jobs * GPU_JOB_MB / max(1, count)))
 
 
 def send_refusals(pipe: "connection.Connection", configs: Sequence[Mapping[str, Any]]) -> None:
