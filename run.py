@@ -27,7 +27,6 @@ with quiet_interrupts() if __name__ == "__main__" else contextlib.nullcontext():
     from hydra_plugins.quickdraw_cli.resolvers import plain
     from hydra_plugins.quickdraw_cli.saved import config_from
     from quickdraw import settings
-    from quickdraw.building import build, check_network, check_optimizer, construct
     from quickdraw.run.folder import RunFolder
     from quickdraw.run.listing import update_summary
     from quickdraw.sweep import pruning_hook
@@ -63,76 +62,21 @@ def train_and_test(
     run: RunFolder, config: dict[str, Any], stop: StopSignal, overrides: list[str], sweep: Path | None
 ) -> dict[str, Any]:
     """Train and test what the configuration describes; return the content of `result.json`."""
-    # torch takes 1.2 s, so it is imported only when the settings are good.
-    from quickdraw import engine, hardware, seeding
-    from quickdraw.data.dataset import check_dataset
-    from quickdraw.data.resident import resident
-    from quickdraw.run import provenance, results
-    from quickdraw.run.checkpoint import Checkpoints
-    from quickdraw.run.tracking import Tracker
-    from quickdraw.run.weights import describe_weights
-    from quickdraw.weights_file import write_weights
+    from quickdraw.run import stages  # torch takes 1.2 s, so it is imported only when the settings are good
 
-    # From here on status.json says that the run is running, and with which settings.
-    settings.check_arguments(config)
-    why = hardware.resolve_auto(config, one_of_many=sweep is not None)
-    elsewhere = run.status.get("config_from") or config_from(HydraConfig.get())
-    typed = [*overrides, f"threads={config['threads']}"]
-    run.begin(config, typed, machine=hardware.describe(), config_from=elsewhere)
-    if sweep:
-        update_summary(sweep)
-
-    # What the configuration names: drawings, network, optimizer.
-    seeding.seed_everything(config["seed"])
-    data = check_dataset(build(config, "data"))
-    threads = f"threads={config['threads']}{f' ({why})' if why else ''}"
-    log.info("%s; on %s, %s, %s", data, config["device"], threads, config["trainer"]["precision"])
-    net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
-    check_network(net, next(iter(data.val))[0].to(config["device"]), len(data.classes))
-    optimizer = build(config, "optimizer", net.parameters())
-    check_optimizer(optimizer)
-
-    # Where the run stood, if it is continued.
-    environment = hardware.environment(config)
-    drawings = {"fingerprints": data.fingerprints, "split": data.split_digest}
-    checkpoints = Checkpoints(run, {**drawings, "environment": environment})
-    snapshot = checkpoints.load()
-    run.note_root(overrides)
-    provenance.record(run, environment, drawings)
-    tracker = Tracker(run, snapshot)
-
-    def on_epoch(record: dict[str, Any]) -> None:
-        tracker.epoch(record)
-        pruning_hook.raise_if_pruned()
-
-    # Training, which a signal may end after any step.
-    with stop.politely():
-        history = construct("trainer", config["trainer"])(
-            net,
-            optimizer,
-            resident(data.train, config["device"]),
-            resident(data.val, config["device"]),
-            seed=config["seed"],
-            on_epoch=on_epoch,
-            save=checkpoints.save,
-            resume_from=snapshot,
-            stop_signal=stop,
-        )
-
-    # The test split, with the best weights: looked at once. result.json is the last file.
-    tested = engine.predict(net, data.test)
-    tested.write(run.path / "predictions.npz")
-    result = results.summarise(config, data, net, history, tested)
-    tracker.finish(net, data, settings.flatten(config), result, tested)
-    weights = run.path / "weights" / f"{config['exp_name']}_net.pth"
-    write_weights(weights, net, describe_weights(config, data, result, environment))
-    comparison = provenance.compare(run, config["rerun"]) if config["rerun"] else ""
-    run.complete(result)
-    log.info("test accuracy %.4f, with the weights of epoch %d", result["test_accuracy"], result["best_epoch"])
-    log.info("weights: %s\nlook at it: tensorboard --logdir outputs", weights)
-    if comparison:
-        log.info("%s", comparison)
-    return result
+    if sweep and run.begun:
+        config["lanes"] = run.lanes  # a job that began in a pack ends with its bits
+    prepared = stages.prepare(
+        run,
+        config,
+        overrides,
+        config_from(HydraConfig.get()),
+        one_of_many=sweep is not None,
+        on_begin=lambda: update_summary(sweep) if sweep else None,
+    )
+    with stop.politely():  # a signal may end the training after any step
+        history = prepared.train(stop, pruning_hook.raise_if_pruned)
+    return stages.finish(prepared, history)
 
 
 if __name__ == "__main__":

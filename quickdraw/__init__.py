@@ -17,7 +17,7 @@ The way of the data (B drawings a batch, C classes, N drawings in all):
         run/weights.py       what is handed on
 
 Where everything is, from the top down; imports run down this list and never up. Above it is all that knows Hydra:
-`run.py`, which builds what the configuration names, and in `hydra_plugins/`:
+`run.py`, the entry point, and in `hydra_plugins/`:
 
     quickdraw_cli       command_line (what is typed, before Hydra sees it), explain (Hydra's errors in one line),
                         options (Hydra's, among the overrides), saved (a run's overrides again), choices (a group's
@@ -53,6 +53,9 @@ Where everything is, from the top down; imports run down this list and never up.
     sweep/places.py                 where each job lies: one folder for the same settings, decided once
     sweep/jobs.py                   the interface of whatever runs jobs: submit, next, stop
     sweep/local.py                  that interface on this machine, each job in a process of its own
+    sweep/lanes.py                  that interface on this machine, jobs of equal shape side by side in packs
+    sweep/shapes.py                 which jobs may train side by side in one process, and how many of them
+    sweep/pack.py                   runs inside the process of a pack: jobs come, train in lanes, and leave
     sweep/claims.py                 the cores that sweeps of this machine have taken for their jobs
     sweep/checks.py                 the settings of all jobs, checked before the first starts
     sweep/same_drawings.py          whether finished jobs saw the drawings that the next ones will
@@ -98,7 +101,8 @@ Where everything is, from the top down; imports run down this list and never up.
     analysis/race.py                a race: race.json, how it stands by its jobs, the winner's fresh seeds
     analysis/importance.py          how much each searched setting matters: fANOVA
 
-    run/                            one run: for each file of its folder a file here
+    run/                            one run: its stages, and for each file of its folder a file here
+    run/stages.py                   a run prepared (what the configuration names is built), trained, finished
     run/folder.py                   status.json and the lock: who may write, how the run stands, how it ended
     run/checkpoint.py               checkpoint/: written, checked, the newest two kept
     run/tracking.py                 tensorboard/ and metrics.csv

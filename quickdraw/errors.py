@@ -62,15 +62,20 @@ def as_user_error(error: BaseException) -> QuickdrawError | None:
 
     What counts is the first of its causes that says so: Hydra and logging wrap what they meet.
     """
-    text = str(error)
     if isinstance(error, QuickdrawError):
         return error
-    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
+    if is_out_of_memory(error):
         return QuickdrawError("out of memory; lower data.batch_size, or set data.limit_per_class")
     if isinstance(error, OSError) and error.strerror:
         advice = ADVICE.get(error.errno or 0, "fix that and try again")
         return RunError(f"{error.filename or 'writing'}: {error.strerror}; {advice}")
     return as_user_error(error.__cause__) if error.__cause__ else None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is not enough memory, the machine's or a GPU's."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
 
 
 def printable(text: str) -> str:

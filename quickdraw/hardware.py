@@ -67,6 +67,7 @@ def environment(config: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "device": config["device"],
         "threads": config["threads"],
+        "lanes": config.get("lanes", 1),
         "instruction_set": torch.backends.cpu.get_cpu_capability(),
         "gpu": gpu,
         "versions": versions(),
@@ -76,9 +77,11 @@ def environment(config: Mapping[str, Any]) -> dict[str, Any]:
 def environment_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The differences between two environments, each as a text.
 
-    A package that only one of them recorded is no difference: which ones are recorded changes with this program.
+    A package that only one of them recorded is no difference: which ones are recorded changes with this program. Runs
+    of earlier versions had one lane.
     """
     packages = before.get("versions", {}).keys() ^ after.get("versions", {}).keys()
+    before, after = {"lanes": 1, **before}, {"lanes": 1, **after}
     return differences(before, after, ignored={f"versions.{package}" for package in packages})
 
 

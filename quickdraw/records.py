@@ -30,7 +30,7 @@ def is_optimizer_value(value: Any) -> bool:
 
 
 # Settings that readers calculate with, or look files up by. What else a configuration holds is only shown.
-READ_SETTINGS = ("seed", "data.classes", "data.limit_per_class", "data.cache", "trainer.epochs", "threads")
+READ_SETTINGS = ("seed", "data.classes", "data.limit_per_class", "data.cache", "trainer.epochs", "threads", "lanes")
 ANY_TEXT = Rule(lambda v: isinstance(v, str), "a text")
 STATE = text("a state of a run", "new|running|completed|interrupted|failed|diverged|pruned")
 MONITOR = text("a validation score", r"val_\w+")

@@ -69,6 +69,7 @@ EPOCHS_OR_INF = number("a whole number from 1 up, or .inf", lambda v: v >= 1 and
 SWITCH = Rule(lambda v: isinstance(v, bool), "true or false")
 TEXT = text("a text that is not empty", r"[^\0]+")
 NAME = text("a name of up to 100 letters, digits and . _ + - that begins with a letter or digit", r"\w[\w.+-]{0,99}")
+LANES = whole(1, most=4096)
 DEVICE = text("auto, cpu, cuda, cuda:N or mps", r"auto|cpu|mps|cuda(:\d+)?")
 CLASSES = Rule(is_class_list, "a list of at least two different class names")
 TWO_FRACTIONS = Rule(
@@ -81,6 +82,7 @@ RULES: dict[str, Rule] = {
     "dropout_rate": FRACTION,
     "device": DEVICE,
     "threads": either(whole(1, most=1024), "auto"),
+    "lanes": LANES,
     "resume": either(TEXT, None),
     "rerun": either(TEXT, None),
     "model.dropout_rate": FRACTION,

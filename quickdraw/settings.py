@@ -23,8 +23,12 @@ NEEDED = {"trainer.monitor", "trainer.precision"}  # what run.py itself reads of
 
 PLAIN_TYPES: dict[type, type | tuple[type, ...]] = {bool: bool, int: int, float: (int, float), str: str}
 
-# What cannot change a run's result, and may differ when it is resumed.
+# What is no setting of a run, and may differ when it is resumed: it cannot change the result. Only `lanes` can, in the
+# last bits; the machine chooses it, so the environment that is recorded says how many there were.
 OUTPUT_KEYS = {"resume", "rerun", "data.cache", "data.download", "trainer.checkpoint_every_s", "trainer.progress"}
+OUTPUT_KEYS |= {"lanes"}
+
+LATER = {"lanes"}  # keys without which runs were saved that are still read
 
 # What can change a result's last bits; on resume it is no difference of settings but a warning.
 ENVIRONMENT_KEYS = {"device", "threads"}
@@ -56,7 +60,7 @@ def unknown_keys(config: Mapping[str, Any]) -> Iterator[str]:
 
 def absent_keys(config: Mapping[str, Any], flat: Mapping[str, Any]) -> Iterator[str]:
     """Complain of each key without which there is no run, and of each group of which nothing was chosen."""
-    absent = sorted(top_level_keys() - config.keys())
+    absent = sorted(top_level_keys() - config.keys() - LATER)
     if "trainer" in config:
         absent += sorted(NEEDED - flat.keys())
     for key in absent:

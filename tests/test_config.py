@@ -109,6 +109,7 @@ def test_every_rule_is_for_a_key_that_exists(composed: Compose) -> None:
         ("data.download", True),
         ("trainer.checkpoint_every_s", 3),
         ("trainer.progress", False),
+        ("lanes", 8),
     ],
 )
 def test_a_key_that_cannot_change_a_result_is_no_part_of_a_runs_identity(
@@ -135,6 +136,13 @@ def test_a_run_from_before_a_key_is_the_same_as_one_where_it_is_null(composed: C
         key, _, value = override.partition("=")
         assert settings.identity(composed(override)) != settings.identity(config)
         assert settings.differences(before, composed(override)) == [f"{key} was null and is {value}"]
+
+
+def test_a_run_from_before_there_were_lanes_is_good_and_the_same(composed: Compose) -> None:
+    before = composed()
+    assert before.pop("lanes") == 1
+    settings.check(before)
+    assert settings.identity(before) == settings.identity(composed("lanes=64"))
 
 
 @pytest.mark.parametrize("override", ["seed=1", "threads=3", "device=cpu", "optimizer.lr=0.5", "data.split_seed=1"])

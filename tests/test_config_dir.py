@@ -167,6 +167,8 @@ def test_a_sweeps_preset_in_a_folder_of_ones_own_keeps_its_name(tmp_path: Path) 
     [
         (("--optimizer.lr=1e-3",), "--optimizer.lr=1e-3: a setting has no dashes: optimizer.lr=1e-3"),
         (("-seed=1",), "a setting has no dashes: seed=1"),
+        (("--seed", "3"), "--seed: a setting has no dashes: seed=VALUE"),
+        (("--data.batch_size", "64"), "a setting has no dashes: data.batch_size=VALUE"),
         (("--local_rank=0", "seed=1"), "--local_rank=0: there is no such option; a setting is typed KEY=VALUE"),
         (("--lr", "0.1"), "--lr: there is no such option; a setting is typed KEY=VALUE; did you mean 'optimizer.lr'?"),
         (("--cfg=jobs",), "argument --cfg/-c: invalid choice: 'jobs'"),

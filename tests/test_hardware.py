@@ -64,6 +64,16 @@ def test_another_gpu_or_instruction_set_is_a_recorded_warning(tmp_path: Path, mo
     assert second.startswith("instruction_set was 'AVX512' and is 'AVX2': ")
 
 
+def test_another_number_of_lanes_is_a_recorded_warning_and_earlier_versions_had_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = environment(monkeypatch, "AVX2", "", "cpu")
+    earlier = {name: value for name, value in now.items() if name != "lanes"}
+    assert hardware.environment_changes(earlier, now) == []
+    (warning,) = warnings_of(tmp_path, {**now, "lanes": 64}, now)
+    assert warning.startswith("lanes was 64 and is 1: the run may end with other bits")
+
+
 def test_a_gpu_that_is_not_used_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment(monkeypatch, "AVX512", "H100", "cpu")["gpu"] is None
 

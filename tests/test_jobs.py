@@ -18,7 +18,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from quickdraw.errors import ConfigError, RunError
+from quickdraw.errors import ConfigError, PrunedError, RunError
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import Run, read_runs, update_summary, write_summary
 from quickdraw.sweep import process, pruning_hook
@@ -277,6 +277,30 @@ def test_question_is_answered_by_a_process(jobs: LocalJobs) -> None:
     assert jobs.pool.call_in_process(answer, "why") == "WHY"
     with pytest.raises(RunError, match="ended with exit code 3"):
         jobs.pool.call_in_process(answer, "die")
+
+
+def ask(folder: Path, slot: int) -> None:
+    """Note what the answer is."""
+    try:
+        pruning_hook.ask_about("a job")
+    except PrunedError as error:
+        (folder / "answer").write_text(str(error))
+
+
+def test_a_question_may_be_answered_later(jobs: LocalJobs, tmp_path: Path) -> None:
+    questions: list[bytes] = []
+
+    def note(name: str, question: bytes) -> None:
+        questions.append(question)
+
+    jobs.pool.submit("asks", ask, tmp_path)
+    assert jobs.pool.next(60, note) is None
+    assert questions == [b"epocha job"]
+    assert jobs.pool.next(0.05, note) is None, "it waits"
+    jobs.pool.reply("asks", b"later")
+    ended = jobs.pool.next(60)
+    assert ended
+    assert (ended.name, ended.code, (tmp_path / "answer").read_text()) == ("asks", 0, "later")
 
 
 def test_pool_waits_no_longer_than_asked(jobs: LocalJobs, tmp_path: Path) -> None:

@@ -85,10 +85,10 @@ def test_the_last_root_that_was_typed_is_kept_among_the_overrides(tmp_path: Path
     run = RunFolder(tmp_path)
     run.begin(config("a"), ["data.root=a", "seed=0"])
     before = (tmp_path / "status.json").stat().st_mtime_ns
-    run.note_root(["data.root=a", "seed=0"])
-    run.note_root(["seed=0"])
+    run.note_changes(["data.root=a", "seed=0"])
+    run.note_changes(["seed=0"])
     assert (tmp_path / "status.json").stat().st_mtime_ns == before
-    run.note_root(["data.root=a", "seed=0", "data.root=b", "data.root=c"])
+    run.note_changes(["data.root=a", "seed=0", "data.root=b", "data.root=c"])
     assert RunFolder(tmp_path).status["overrides"] == ["seed=0", "data.root=c"]
 
 

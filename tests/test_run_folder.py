@@ -80,8 +80,17 @@ def test_the_drawings_are_found_where_they_lay_last(place: Path) -> None:
     run = RunFolder(place)
     run.begin(CONFIG, ["data.root=first", "seed=0"])
     for root in ("second", "third"):
-        run.note_root(["threads=1", f"data.root={root}"])
+        run.note_changes(["threads=1", f"data.root={root}"])
     assert (read_json(place / "status.json") or {})["overrides"] == ["seed=0", "data.root=third"]
+
+
+def test_the_number_of_lanes_is_kept_as_it_was_last(place: Path) -> None:
+    run = RunFolder(place)
+    assert run.lanes == 1
+    run.begin(CONFIG | {"lanes": 64}, ["seed=0", "lanes=64"])
+    assert RunFolder(place).lanes == 64
+    run.note_changes(["seed=0", "threads=1", "lanes=32"])
+    assert (read_json(place / "status.json") or {})["overrides"] == ["seed=0", "lanes=32"]
 
 
 def test_the_warnings_of_all_lives_are_kept(place: Path) -> None:

@@ -53,9 +53,9 @@ def check_options(arguments: Sequence[str]) -> None:
     check_what_is_asked(options)
     for argument in unknown:
         setting = argument.lstrip("-")
-        key = setting.partition("=")[0]
-        if "=" in setting and key.split(".")[0] in top_level_keys():
-            raise ConfigError(f"{argument}: a setting has no dashes: {setting}")
+        key, sign, value = setting.partition("=")
+        if key.split(".")[0] in top_level_keys():
+            raise ConfigError(f"{argument}: a setting has no dashes: {key}={value if sign else 'VALUE'}")
         raise ConfigError(f"{argument}: there is no such option; a setting is typed KEY=VALUE{nearest(key, RULES)}")
 
 

@@ -11,28 +11,37 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hydra_plugins.quickdraw_cli.choices import check_choices
 from hydra_plugins.quickdraw_cli.resolvers import plain
+from hydra_plugins.quickdraw_cli.saved import config_from
 from hydra_plugins.quickdraw_launcher._task import HydraTask, importable_module
 from quickdraw.console import say
 from quickdraw.errors import ConfigError
 from quickdraw.files import user_path
 from quickdraw.metrics import lower_is_better
+from quickdraw.rules import LANES, either
 from quickdraw.run.listing import Run
 from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import Jobs
+from quickdraw.sweep.lanes import LaneJobs
 from quickdraw.sweep.local import LocalJobs
 from quickdraw.sweep.places import Places, check_folders
 from quickdraw.sweep.runner import SweepRunner
 
+LANES_OR_AUTO = either(LANES, "auto")
 PRELOAD = ("hydra_plugins.quickdraw_cli.command_line", HydraTask.__module__)  # by the server that jobs are forked from
 
 
 class LocalLauncher(Launcher):
     """Runs the jobs of a sweep in processes of this machine. The arguments are explained in its yaml file."""
 
-    def __init__(self, n_jobs: int | str, fail_fast: bool, dry_run: bool, report: bool = True) -> None:
+    def __init__(
+        self, n_jobs: int | str, fail_fast: bool, dry_run: bool, report: bool = True, lanes: int | str = 1
+    ) -> None:
         if n_jobs != "auto" and not (type(n_jobs) is int and n_jobs >= 1):
             raise ConfigError(f"hydra.launcher.n_jobs: expected auto or a whole number from 1 up, got {n_jobs!r}")
+        if not LANES_OR_AUTO.holds(lanes):
+            raise ConfigError(f"hydra.launcher.lanes: expected {LANES_OR_AUTO.words}, got {lanes!r}")
         self.n_jobs = n_jobs
+        self.lanes = lanes
         self.fail_fast = fail_fast
         self.dry_run = dry_run
         self.report = report
@@ -73,7 +82,9 @@ class LocalLauncher(Launcher):
 
     def jobs(self) -> Jobs:
         """What runs this sweep's jobs; a sweeper that chooses each job by the results so far uses it directly."""
-        return LocalJobs(self.folder, self.n_jobs, PRELOAD)
+        if self.lanes == 1:
+            return LocalJobs(self.folder, self.n_jobs, PRELOAD)
+        return LaneJobs(self.folder, self.n_jobs, PRELOAD, self.lanes)
 
     def job(self, overrides: list[str], number: int) -> Job:
         """Compose one job."""
@@ -88,7 +99,8 @@ class LocalLauncher(Launcher):
         with open_dict(config):  # decided here, once: the job's process computes no folder of its own
             config.hydra.sweep.dir = str(self.folder)
             config.hydra.sweep.subdir = str(folder.relative_to(self.folder))
-        return Job(overrides, folder, settings, self.task(config, folder), sweep=self.folder)
+        elsewhere = config_from(self.config.hydra)
+        return Job(overrides, folder, settings, self.task(config, folder), sweep=self.folder, config_from=elsewhere)
 
     def wished(self, config: DictConfig) -> Path:
         """Where a job would lie: in the sweep's folder, below a name of its own where `exp_name` varies."""

@@ -1,13 +1,12 @@
 """What is seen of a race while it runs: a live line, a line for each job's end, and one for each setting that falls."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from quickdraw.run.listing import Run
 from quickdraw.statistics.race import Decision
 from quickdraw.statistics.sentences import dropped_in_words
-from quickdraw.sweep.view import LiveView, duration, outcome_in_words
+from quickdraw.sweep.view import LiveView, outcome_in_words
 
 
 class RaceView(LiveView):
@@ -28,7 +27,7 @@ class RaceView(LiveView):
         ]
         if self.failed:
             parts.append(f"{self.failed} failed")
-        self.refresh([*parts, duration(time.monotonic() - self.begin)])
+        self.refresh([*parts, *self.pace()])
 
     def ended(self, run: Run) -> None:
         """Say how one job ended. The whole is the budget: a race is over long before, as a rule."""

@@ -37,7 +37,7 @@ from quickdraw.user_files import error_in_user_file
 log = logging.getLogger(__name__)
 
 PROBE_S = 0.5  # `held` takes the lock for a moment, which must not refuse the one who wants to keep it
-ROOT = "data.root="
+NOTED = ("data.root=", "lanes=")  # overrides that may be others when a run is continued
 NEW_FOLDERS = 4  # how many folders above a run's may be as new as itself
 
 
@@ -134,13 +134,19 @@ class RunFolder:
         self.status = {"state": "running", "reason": "", "pid": os.getpid()} | kept | facts
         self.update(config=encoded(config))
 
-    def note_root(self, overrides: Sequence[str]) -> None:
-        """Record where the drawings lie now, by the overrides that were typed: there they are found next time, too."""
-        typed = [text for text in overrides if text.startswith(ROOT)][-1:]
-        saved = [text for text in self.status["overrides"] if text.startswith(ROOT)][-1:]
-        if typed and typed != saved:
-            others = [text for text in self.status["overrides"] if not text.startswith(ROOT)]
-            self.update(overrides=[*others, *typed])
+    def note_changes(self, overrides: Sequence[str]) -> None:
+        """Record where the drawings lie now and how many lanes there are, by overrides: next time it is the same."""
+        for key in NOTED:
+            typed = [text for text in overrides if text.startswith(key)][-1:]
+            saved = [text for text in self.status["overrides"] if text.startswith(key)][-1:]
+            if typed and typed != saved:
+                others = [text for text in self.status["overrides"] if not text.startswith(key)]
+                self.update(overrides=[*others, *typed])
+
+    @property
+    def lanes(self) -> int:
+        """How many lanes there were when the run was saved; 1 for one that never began, or of an earlier version."""
+        return int(self.status.get("config", {}).get("lanes", 1))
 
     def check_settings(self, config: Mapping[str, Any]) -> None:
         """Raise RunError, naming each, if the folder holds a run whose settings differ from these, or a damaged one.

@@ -69,6 +69,10 @@ class Tracker:
         self._table()
         self.run.update(epoch=record["epoch"], step=record["step"])
 
+    def close(self) -> None:
+        """Write out what was logged: another process goes on, or none."""
+        self.writer.close()
+
     def finish(
         self,
         net: nn.Module,

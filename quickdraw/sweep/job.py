@@ -1,7 +1,7 @@
 """One job of a sweep: what it trains, where, and how its end is recorded."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ class Job:
 
     `config` is its composed configuration, as plain values. `task` can be pickled; called in any process, it trains the
     job there, in `folder`. The sweep's own files lie in `sweep`. A `judged` job asks after each epoch whether to go on.
+    `config_from` are the folders that its configuration comes from beside `conf/`.
     """
 
     overrides: list[str]
@@ -27,6 +28,7 @@ class Job:
     task: Callable[[], object]
     judged: bool = False
     sweep: Path | None = None
+    config_from: Sequence[str] = ()
 
     def on_disk(self) -> Run:
         """The run as it stands on the disk, with the settings of this job.

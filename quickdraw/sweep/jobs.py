@@ -57,6 +57,10 @@ class Jobs(ABC):
     def fitting(self, jobs: Sequence[Job], on_gpus: int) -> int:
         """How many of these jobs can run at once; this machine's GPUs hold so many."""
 
+    def arranged(self, jobs: Sequence[Job]) -> list[Job]:
+        """The jobs in the order in which they are best submitted."""
+        return list(jobs)
+
     @abstractmethod
     def has_room(self) -> bool:
         """Whether a job can be submitted now."""
@@ -80,6 +84,9 @@ class Jobs(ABC):
     @abstractmethod
     def stop(self, number: int) -> None:
         """Send every job a signal. From now on no job's death is a failure."""
+
+    def close(self) -> None:  # noqa: B027 (most have nothing to end)
+        """End whatever waits for more jobs: none will be submitted."""
 
     def wind_up(self) -> None:
         """Stop every job and wait until it has saved, whatever was wrong; Ctrl-C ends those that still run at once."""

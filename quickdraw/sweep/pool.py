@@ -28,7 +28,7 @@ PRELOADED = "quickdraw.sweep.preload"
 SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 LONGEST_FOLDER = 65  # bytes; multiprocessing adds some 32, and macOS takes 104 in all
 
-Answer = Callable[[str, bytes], bytes]  # to what the process of a name asks
+Answer = Callable[[str, bytes], bytes | None]  # to what the process of a name asks; None: later, by `Pool.reply`
 
 
 @dataclass(frozen=True)
@@ -90,19 +90,33 @@ class Pool:
         self.running[slot] = self._start(name, function, *arguments, slot)
 
     def next(self, timeout_s: float | None = None, answer: Answer = no_answer) -> Exit | None:
-        """Wait for a process to end, and answer what others ask meanwhile; None after a time-out."""
+        """Wait for a process to end, and answer what others ask meanwhile.
+
+        None after a time-out, or when a process has asked what is to be answered later.
+        """
         end = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             left_s = None if end is None else max(0.0, end - time.monotonic())
             ready = connection.wait([child.lifeline for child in self.running.values()], left_s)
+            all_answered = True
             for slot, child in self.running.items():
-                if child.lifeline in ready and not answered(child, answer):
+                if child.lifeline not in ready:
+                    continue
+                question = asked(child)
+                if question is None:
                     child.process.join()
                     child.lifeline.close()
                     del self.running[slot]
                     return Exit(child.process.name, child.process.exitcode or 0, "".join(child.last_words))
-            if not ready or left_s == 0:
+                all_answered &= not question or answered(child, question, answer)
+            if not ready or left_s == 0 or not all_answered:
                 return None
+
+    def reply(self, name: str, text: bytes) -> None:
+        """Answer what the process of that name has asked."""
+        for child in self.running.values():
+            if child.process.name == name:
+                send(child, text)
 
     def numbers(self) -> list[int]:
         """The numbers that the system gave the processes."""
@@ -136,25 +150,36 @@ class Pool:
         return Child(process, ours)
 
 
-def answered(child: Child, answer: Answer) -> bool:
-    """Answer what a process asks; whether it asked anything, because otherwise it has ended.
-
-    It waits for a reply, so it gets one even when there is no answer but an error.
-    """
+def asked(child: Child) -> bytes | None:
+    """What a process asks; nothing if these were its last words, None if it has ended."""
     try:
         question = child.lifeline.recv_bytes()
     except (EOFError, OSError):
-        return False
+        return None
     if question.startswith(pruning_hook.LAST_WORDS):
         child.last_words.append(question.removeprefix(pruning_hook.LAST_WORDS).decode())
-        return True
-    reply = b""
+        return b""
+    return question
+
+
+def answered(child: Child, question: bytes, answer: Answer) -> bool:
+    """Answer what a process asks; whether it has its reply, because otherwise that comes later.
+
+    It waits for a reply, so it gets one even when there is no answer but an error.
+    """
+    reply: bytes | None = b""
     try:
         reply = answer(child.process.name, question)
     finally:
-        with contextlib.suppress(OSError):  # it has ended since
-            child.lifeline.send_bytes(reply)
-    return True
+        if reply is not None:
+            send(child, reply)
+    return reply is not None
+
+
+def send(child: Child, reply: bytes) -> None:
+    """Send a process its reply, unless it has ended since."""
+    with contextlib.suppress(OSError):
+        child.lifeline.send_bytes(reply)
 
 
 def hold_lifeline(lifeline: "connection.Connection", function: Callable[..., None], *arguments: Any) -> None:

@@ -18,11 +18,14 @@ MODULES = (
     "quickdraw.run.checkpoint",
     "quickdraw.data.synthetic",
     "quickdraw.engine",
+    "quickdraw.lanes.pack",
     "quickdraw.model.convnet",
     "quickdraw.run.results",
+    "quickdraw.run.stages",
     "quickdraw.run.tracking",
     "quickdraw.run.weights",
     "quickdraw.sweep.checks",
+    "quickdraw.sweep.pack",
     "quickdraw.sweep.process",
 )
 

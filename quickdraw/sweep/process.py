@@ -19,8 +19,7 @@ GRACE_S = 60  # for a job whose parent is gone to finish its step and save
 
 def run_here(job: Job, slot: int) -> None:
     """Run a job in this process, which the sweep's own one started; the exit code says how it ended."""
-    if hasattr(os, "setsid"):
-        os.setsid()  # Ctrl-C on the terminal is for the parent, which asks each job once
+    leave_terminal()
     try:
         open_log(job.folder)
     except OSError as error:  # no room for it, or no right: the job's row says so
@@ -31,6 +30,24 @@ def run_here(job: Job, slot: int) -> None:
     if job.judged:
         os.environ[pruning_hook.PRUNABLE] = "1"
     job.task()
+
+
+def run_pack(sweep: Path, number: int, device: str, slot: int) -> None:
+    """Train in lanes the jobs that the sweep's own process sends to this one; the exit code is a signal's, or 0."""
+    leave_terminal()
+    redirect_output(sweep / f".pack-{number}.log")
+    faulthandler.enable()
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    choose_gpu(number, device)
+    from quickdraw.sweep.pack import work  # torch
+
+    work(sweep)
+
+
+def leave_terminal() -> None:
+    """Let Ctrl-C on the terminal be for the sweep's own process alone, which asks each job once."""
+    if hasattr(os, "setsid"):
+        os.setsid()
 
 
 def open_log(folder: Path) -> None:

@@ -13,6 +13,7 @@ from quickdraw.errors import PrunedError
 
 EPOCH = b"epoch"
 LAST_WORDS = b"last words: "  # before the cause of an end that no file can hold
+TOO_WIDE = "too wide"  # how a pack ends whose memory does not hold so many lanes
 PRUNABLE = "QUICKDRAW_PRUNABLE"  # set in a process whose parent wants to be asked
 
 ORDER = ".prune"  # the file that ends a job: why
@@ -32,10 +33,16 @@ def raise_if_pruned() -> None:
     """Raise PrunedError if the search wants no more of this training. Outside of a search nobody is asked."""
     if folder is not None and (folder / ORDER).is_file():
         raise PrunedError((folder / ORDER).read_text(encoding="utf-8", errors="replace"))
-    if pipe is None or PRUNABLE not in os.environ:
+    if PRUNABLE in os.environ:
+        ask_about()
+
+
+def ask_about(job: str = "") -> None:
+    """Raise PrunedError if the search wants no more of this process's job, or of one that trains in it with others."""
+    if pipe is None:
         return
     try:
-        pipe.send_bytes(EPOCH)
+        pipe.send_bytes(EPOCH + os.fsencode(job))
         reason = pipe.recv_bytes()
     except (EOFError, OSError):  # the search is gone: process.end_with_parent ends this process
         return

@@ -66,6 +66,7 @@ class Runner(ABC, Generic[View]):
                     if run and run.state == "running":  # another process was there first
                         self.todo.insert(0, self.job_of(run))
                     elif run:
+                        view.trainings += run.ended
                         self.ended(run, view)
                     if not self.jobs.stopping and (stop() or self.gives_up(fail_fast)):
                         self.jobs.stop(signal.SIGTERM)
@@ -75,6 +76,8 @@ class Runner(ABC, Generic[View]):
         except BaseException:  # a job that asks would otherwise wait for its answer, and we for its end
             self.jobs.wind_up()
             raise
+        finally:
+            self.jobs.close()
 
     def check_same(self, finished: Sequence[Run], wanted: Sequence[Job]) -> None:
         """Raise RunError if the drawings changed since jobs were finished; say so if the program did."""
@@ -177,6 +180,7 @@ class SweepRunner(Runner[SweepView]):
     def _check(self) -> None:
         if self.todo:
             self.jobs.check(self.todo)
+            self.todo = self.jobs.arranged(self.todo)
             self.check_same([run for run in self.runs.values() if run.result], self.todo)
 
     def _conclude(self, stopped: Interrupted | None) -> None:

@@ -19,12 +19,14 @@ from quickdraw.run.listing import Run
 class LiveView(ABC):
     """The live line, and the lines that stay above it. `names` tell the jobs apart, `size` is how many run at once.
 
-    `seconds` are those that each finished job (or trial) of `total` took, `done` and `failed` count how they ended.
+    `seconds` are those that each finished job (or trial) of `total` took, `done` and `failed` count how they ended,
+    `trainings` those that ended in this command.
     """
 
     def __init__(self, names: Mapping[Path, str], size: int, total: int, done: int) -> None:
         self.names, self.size = names, size
         self.total, self.done, self.failed = total, done, 0
+        self.trainings = 0
         self.seconds: list[float] = []
         self.awaited: set[Path] = set()
         self.begin = time.monotonic()
@@ -40,9 +42,17 @@ class LiveView(ABC):
             self.awaited.add(run.folder)
             self.say(f"waiting for another process to end {self.names.get(run.folder, run.folder.name)}")
 
+    def pace(self) -> list[str]:
+        """The time since the beginning, and how many trainings ended a minute."""
+        passed_s = time.monotonic() - self.begin
+        texts = [duration(passed_s)]
+        if self.trainings:
+            texts.append(f"{self.trainings * 60 / passed_s:.3g} trainings a minute")
+        return texts
+
     def times(self, running: int, left: int) -> list[str]:
-        """The time since the beginning, and about how long it will take."""
-        texts = [duration(time.monotonic() - self.begin)]
+        """The pace, and about how long it will take."""
+        texts = self.pace()
         if self.seconds:
             texts.append(f"about {duration(fmean(self.seconds) * (left + running / 2) / self.size)} to go")
         return texts

@@ -86,6 +86,19 @@ def alive(pid: int) -> bool:
         return False
 
 
+def packs(folder: Path) -> list[int]:
+    """Return the processes of packs that train jobs of sweeps in a folder."""
+    found = []
+    for stderr in Path("/proc").glob("[0-9]*/fd/2"):
+        try:
+            log = stderr.readlink()
+        except OSError:  # it has ended, or is another user's
+            continue
+        if log.name.startswith(".pack-") and log.is_relative_to(folder):
+            found.append(int(stderr.parts[2]))
+    return found
+
+
 def kill(folder: Path, name: str, number: int, program: Program | None = None) -> None:
     """Send a signal to the job whose folder's name matches, as soon as it trains."""
     (pid,) = until(lambda: running(folder, name), f"{name} trains", program)
