@@ -7,9 +7,6 @@ else
 BIN := .venv/bin
 endif
 
-# What has torch on a machine with a GPU, which may have no registry to make .venv from.
-HAS_TORCH = $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
-
 .PHONY: run test stress test-clusters test-gpu bench notebooks check format clean
 .DEFAULT_GOAL := run
 
@@ -26,8 +23,11 @@ stress: .venv/dev.stamp
 test-clusters: .venv/cluster.stamp
 	$(BIN)/python -m pytest -m clusters -rs $(TESTS)
 
+# On a machine with a GPU $(PYTHON) may have torch already, and there may be nowhere to make .venv from.
+WITH_TORCH = $$([ -x $(BIN)/python ] && echo $(BIN)/python || echo $(PYTHON))
 test-gpu:
-	$(HAS_TORCH) -m pytest -m gpu -rs tests/gpu
+	$(WITH_TORCH) -c 'import torch, pytest' 2>/dev/null || $(MAKE) .venv/dev.stamp
+	$(WITH_TORCH) -m pytest -m gpu -rs tests/gpu
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.speed

@@ -17,21 +17,19 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch import nn
 
+from benchmarks.step_work import work
 from quickdraw import engine, graphs, hardware
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.resident import on_device
 from quickdraw.data.synthetic import Synthetic
+from quickdraw.lanes import Pack, Training
 from quickdraw.model.convnet import ConvNet
 from quickdraw.model.mlp import MLP
 from quickdraw.model.resnet18 import ResNet18
@@ -81,28 +79,6 @@ class Answer:
 
     printed: str
     seconds: float
-
-
-class Traffic(TorchDispatchMode):
-    """Counts the bytes of the tensors that operations read and write; views move none."""
-
-    bytes = 0
-
-    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = operation(*args, **(kwargs or {}))
-        if not operation.is_view:
-            for leaf in tree_leaves((args, kwargs, result)):
-                if isinstance(leaf, Tensor):
-                    self.bytes += leaf.nbytes
-        return result
-
-
-def work(net: nn.Module, batch: tuple[Tensor, Tensor], precision: str) -> tuple[float, float]:
-    """The bytes that a training step moves for each drawing, and its operations in products."""
-    optimizer = torch.optim.AdamW(net.parameters(), lr=0.0, fused=True)
-    with Traffic() as traffic, FlopCounterMode(display=False) as operations:
-        engine.training_step(net.train(), optimizer, *batch, precision, 0.0, float("inf"))
-    return traffic.bytes / len(batch[0]), operations.get_total_flops() / len(batch[0])
 
 
 class Bench:
@@ -177,6 +153,22 @@ class Bench:
             *(f"{model}, {how}", f"{batch_size}", f"{per_s:,.0f}", f"{1000 * batch_size / per_s:.2f}", "", ""),
             *(f"{moved * per_s / self.copies:.1%}", f"{multiplied * per_s / self.products:.1%}"),
         )
+
+    def one_pack(self, width: int) -> None:
+        """So many trainings side by side in this process."""
+        train, val = on_device(self.data.train, self.device), on_device(self.data.val, self.device)
+        train.batch_size = 64
+        pack, ended = Pack(width, train, val), list[Training]()
+        for seed in range(width):
+            torch.manual_seed(seed)
+            net = ConvNet(num_classes=len(self.data.classes)).to(self.device)
+            optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3)
+            settings = {"epochs": 2, "precision": self.precision}
+            pack.admit(Training(f"{seed}", net, optimizer, seed, settings, lambda record: None, None))
+        while not ended:
+            ended = pack.epoch()
+        step_s = 64 / ended[0].history[-1]["samples_per_s"]
+        self.add(f"ConvNet, {width} in lanes", "64", f"{width * 64 / step_s:,.0f}", f"{1000 * step_s:.2f}")
 
     def plain_loop(self, what: str, *arguments: str) -> None:
         """The loop that one writes at first, in a process of its own."""
@@ -267,18 +259,15 @@ def measure(bench: Bench) -> None:
             for captured in (False, True) if on_gpu else (False,):
                 bench.one_run(model, batch_size, captured)
 
-    # Sweeps: in lanes where this checkout has them, and as processes that share the device.
-    if find_spec("quickdraw.lanes"):
-        for jobs, epochs in size.sweeps.items():
-            what = f"{jobs} jobs of {epochs} epochs in {jobs} lanes"
-            bench.sweep(what, jobs, epochs, f"hydra.launcher.lanes={jobs}")
-        alone = ["hydra.launcher.lanes=1"]
-    else:
-        bench.add("sweeps in lanes", "not in this checkout")
-        alone = []
+    # Trainings side by side: in lanes, as sweeps in lanes, and as processes that share the device.
+    for jobs in size.sweeps:
+        bench.one_pack(jobs)
+    for jobs, epochs in size.sweeps.items():
+        what = f"{jobs} jobs of {epochs} epochs in {jobs} lanes"
+        bench.sweep(what, jobs, epochs, f"hydra.launcher.lanes={jobs}")
     jobs, epochs = size.sharing, size.epochs
     what = f"{jobs} jobs of {epochs} epochs in {jobs} processes"
-    bench.sweep(what, jobs, epochs, f"hydra.launcher.n_jobs={jobs}", *alone)
+    bench.sweep(what, jobs, epochs, "hydra.launcher.lanes=1", f"hydra.launcher.n_jobs={jobs}")
 
     # The loops that one writes by hand.
     bench.plain_loop("plain loop, 2 epochs")

@@ -1,9 +1,9 @@
-"""What `benchmarks.gpu` counts of a step, against a count by hand."""
+"""What `benchmarks.step_work` counts of a step, against a count by hand."""
 
 import pytest
 import torch
 
-from benchmarks.gpu import work
+from benchmarks.step_work import work
 from quickdraw.model.mlp import MLP
 
 BATCH, HIDDEN, CLASSES = 8, 16, 3

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+from quickdraw import seeding
 from quickdraw.data.batches import Batches
 from quickdraw.data.resident import in_large_batches, on_device, ungathered
 from quickdraw.learning_rate import LearningRate
 from quickdraw.model.convnet import ConvNet
 from quickdraw.schedule import constant, one_cycle, warmup_cosine
-from quickdraw.seeding import seed_step, step_bytes
 from tests.support.graphs import LR, MODELS, OPTIMIZERS, assert_same, eager_lines, rounded, trained, with_graphs
 from tests.support.training import Optimizer, Watched, network, same, saved, weights
 
@@ -97,16 +97,13 @@ def test_a_training_goes_on_with_or_without_graphs_from_any_step_of_either(
     assert_same(rest, eager)
 
 
-def test_a_capture_begins_with_the_chance_of_its_step(
+def test_masks_that_a_device_makes_are_those_of_each_step(
     batches: tuple[Batches, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = with_graphs(monkeypatch)
-    trained(batches)
-    expected = []
-    for epoch, step in ((0, 2), (2, 3)):  # the third batches of 32 and of 4
-        seed_step(5, epoch, step)
-        expected.append(step_bytes(8).tobytes())
-    assert recorder.made[0].drawn == expected
+    on_host = trained(batches)
+    monkeypatch.setattr(seeding, "ON_HOST", frozenset())
+    graphed = both(monkeypatch, lambda: trained(batches))
+    assert not same(weights(graphed.net), weights(on_host.net))
 
 
 def test_each_batch_size_is_captured_after_its_third_step(

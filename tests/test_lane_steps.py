@@ -10,8 +10,9 @@ from quickdraw.data.batches import Batches
 from quickdraw.data.resident import on_device
 from quickdraw.lanes import Pack
 from quickdraw.lanes.dropout import Streams
+from tests.support.graphs import with_graphs
 from tests.support.packs import WIDTH, Job, Split, trained
-from tests.support.training import same, sgd, weights, without_times
+from tests.support.training import same, saved, sgd, weights, without_times
 
 WAITS = {"aten._local_scalar_dense.default", "aten.nonzero.default", "aten.equal.default", "aten.is_nonzero.default"}
 
@@ -59,6 +60,33 @@ def test_a_step_launches_as_much_for_five_lanes_as_for_two_and_waits_for_nothing
     assert two == five
     assert min(map(len, five)) > 50
     assert WAITS & {name for step in five for name in step} == set()
+
+
+@pytest.mark.parametrize("on_host", [{"cpu"}, {}], ids=["masks of the host", "masks of the device"])
+@pytest.mark.parametrize("resident", [False, True])
+def test_a_step_that_is_captured_leaves_the_bits_of_one_that_is_not(
+    resident: bool, on_host: set[str], split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seeding, "ON_HOST", on_host)
+    train, val = split
+    batches = Batches(train.files, train.indices, 32, augment=0.5)
+    if resident:
+        batches = on_device(batches, "cpu")
+
+    def jobs() -> list[Job]:
+        half = saved(eager[0].saves[6]) if eager else None
+        return [Job(0, checkpoint_every_s=0, epochs=3, resume_from=half), Job(1, epochs=1), Job(2, epochs=4)]
+
+    eager: list[Job] = []
+    eager = trained(2, (batches, val), jobs())
+    recorder = with_graphs(monkeypatch)
+    graphed = trained(2, (batches, val), jobs())
+    (made,) = recorder.made
+    assert made.calls["capture"] == 2  # of the last, smaller batch too
+    assert made.calls["replay"] > made.calls["run"]
+    for one, other in zip(graphed, eager, strict=True):
+        assert same(weights(one.net), weights(other.net))
+        assert without_times(one.training.history) == without_times(other.training.history)
 
 
 @pytest.mark.parametrize("balance", [False, True])

@@ -27,9 +27,9 @@ NUMBERS = Axis("a", 0.0, 1.0)
 LETTERS = Axis("a", choices=("p", "q", "r", "s", "t"))
 
 
-def study(folder: Path, axis: Axis, sampler: str = "random", pruner: str = "none") -> Study:
+def study(folder: Path, axis: Axis, sampler: str = "random", pruner: str = "none", factor: int = 3) -> Study:
     """A study of one setting, which ends no training early unless that is asked for."""
-    return Study(folder, Proposer([axis], sampler, 0, 1), make_pruner(pruner, 1, 3, 1), "maximize")
+    return Study(folder, Proposer([axis], sampler, 0, 1), make_pruner(pruner, 1, factor, 1), "maximize")
 
 
 # How a trial ended
@@ -200,6 +200,17 @@ def test_the_command_that_repeats_the_best_names_run_py_as_it_was_started(
     monkeypatch.setattr(sys, "argv", ["/some where/run.py"])
     runner_of(tmp_path, {"p": 0.5, "q": 0.25}, 2).run(fail_fast=False)
     assert "may be luck: python '/some where/run.py' -m seed=0,1,2,3,4 score=0.5\n" in capsys.readouterr().out
+
+
+def test_a_training_that_has_all_its_epochs_is_kept_however_it_ranks(tmp_path: Path) -> None:
+    runner = runner_of(tmp_path, {"p": 0.5, "q": 0.25}, 2)
+    runner.study = study(tmp_path, runner.study.proposer.axes[0], pruner="asha", factor=2)  # judges epochs 1, 2 and 4
+    late = runner.study.ask({"a": "q"}).number
+    runner.study.report(late, [0.1, 0.1, 0.1, 0.9])
+    runner.study.tell(late, {"state": "completed"}, 0.9)
+    runner.done = 1
+    runner.run(fail_fast=False)
+    assert [trial.user_attrs["state"] for trial in runner.study.trials()] == ["completed", "completed"]
 
 
 @pytest.mark.parametrize(("maximise", "best"), [(True, 0.9), (False, 0.1)])

@@ -21,7 +21,8 @@ class Streams:
         self.on_host = device.type in seeding.ON_HOST
         self.seeds: Mapping[int, tuple[int, int]] = {}  # (seed, epoch) of the lanes in use
         self.generators: dict[int, np.random.SFC64] = {}
-        self.keys = torch.zeros((0, width), dtype=torch.int64)  # of each step of the epoch, where its bytes are hashed
+        self.keys = torch.zeros(width, dtype=torch.int64, device=device)  # of this step, filled in place for each
+        self.table = self.keys[None]  # of each step of the epoch
         self.step = 0
         self.words = 0  # how many numbers of each lane's stream this step has taken
 
@@ -32,7 +33,7 @@ class Streams:
             keys = np.zeros((steps, self.width), dtype=np.uint64)
             for lane, (seed, epoch) in seeds.items():
                 keys[:, lane] = mix(seed, epoch, np.arange(steps, dtype=np.uint64))
-            self.keys = torch.from_numpy(keys.view(np.int64)).to(self.device)
+            self.table = torch.from_numpy(keys.view(np.int64)).to(self.device)
 
     def begin_step(self, step: int) -> None:
         """Begin a step of this epoch."""
@@ -40,6 +41,8 @@ class Streams:
         if self.on_host:
             for lane, (seed, epoch) in self.seeds.items():
                 self.generators[lane] = np.random.SFC64([seed, epoch, step])
+        else:
+            self.keys.copy_(self.table[step])
 
     def draw(self, count: int, lanes: Sequence[bool]) -> Tensor:
         """The next random bytes of each lane, uint8 [W, count]; only those of some `lanes` are needed.
@@ -48,7 +51,7 @@ class Streams:
         """
         if not self.on_host:
             taken, self.words = self.words, self.words + -(-count // BYTES)
-            return hashed_bytes(self.keys[self.step], taken, count)
+            return hashed_bytes(self.keys, taken, count)
         drawn = np.zeros((self.width, count), dtype=np.uint8)
         for lane in self.seeds:
             if lanes[lane]:

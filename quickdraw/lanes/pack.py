@@ -1,7 +1,7 @@
 """A pack: trainings side by side, in step within an epoch, whose lanes are refilled at its end."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from quickdraw import metrics
 from quickdraw.data.augment import moved, movements, uploaded
 from quickdraw.data.batches import Batches
+from quickdraw.data.resident import ungathered
 from quickdraw.errors import ConfigError, Interrupted
+from quickdraw.graphs import RECORDERS, GraphedStep, Step
 from quickdraw.lanes.stack import Stack
 from quickdraw.lanes.training import Settings, Training, architecture, may_share
 from quickdraw.learning_rate import LearningRate
@@ -63,7 +65,7 @@ class Pack:
         progress: Progress | None = None,
     ) -> None:
         self.width = width
-        self.train = train
+        self.train = self.batches = train
         self.val = val
         self.stop_signal = stop_signal
         self.signal: int | None = None  # the latest answer: asked once a step, so all lanes hear the same
@@ -71,6 +73,7 @@ class Pack:
         self.lanes: dict[int, Lane] = {}
         self.ended: list[Training] = []  # since `epoch` was last called
         self.stack: Stack | None = None  # made for the first training
+        self.step: Step
         self.common: dict[str, str] = {}
 
     @property
@@ -91,6 +94,7 @@ class Pack:
         row = min(set(range(self.width)) - self.lanes.keys())
         if self.stack is None:
             self.stack = Stack(self.width, state, settings.precision)
+            self.batches, self.step = step_of(self.stack, self.train, getattr(training.net, "capturable", True))
             self.common = architecture(training)
         self.stack.take(row, state)
         self.lanes[row] = Lane(row, training, settings, state, rate, saver)
@@ -132,18 +136,17 @@ class Pack:
         orders = [self._order(self.lanes.get(row, any_order)) for row in range(self.width)]
         seeds = {row: (lane.training.seed, lane.state.epoch) for row, lane in self.lanes.items()}
         numbers = self._numbers(stack, steps)
-        stack.networks.streams.begin_epoch(seeds, steps)
+        stack.begin_epoch(seeds, steps)
         for lane in self._each():
             lane.state.start_clock()
 
         # The steps. A training that is continued amid its epoch waits for its step.
         with self.progress.epoch(any_order.state.epoch, 0):
-            for step, (images, labels) in enumerate(self.train.side_by_side(orders)):
-                images, labels = images.to(stack.device), labels.to(stack.device)
-                images = self._augment(stack, images, seeds, step)
+            for step, batch in enumerate(self.batches.side_by_side(orders)):
                 stack.networks.streams.begin_step(step)
+                matrices = self._movements(stack, seeds, len(batch[-1]) // self.width, step)
                 with self._waiting(stack, step):
-                    losses = stack.learn(step, images, labels, numbers[step])
+                    losses = self.step(matrices, numbers[step], *batch)
                 self.progress.show(losses[any_order.row])
                 self._after_step(step)
                 if not self.lanes:
@@ -163,16 +166,15 @@ class Pack:
         table = np.stack([by_row.get(row, np.zeros_like(some)) for row in range(self.width)], axis=2)
         return torch.from_numpy(table.swapaxes(0, 1)).to(stack.device, stack.numbers.dtype)
 
-    def _augment(self, stack: Stack, images: Tensor, seeds: dict[int, tuple[int, int]], step: int) -> Tensor:
-        """The batch of all lanes [W * B, ...], each moved as it would be alone."""
+    def _movements(self, stack: Stack, seeds: Mapping[int, tuple[int, int]], count: int, step: int) -> Tensor | None:
+        """How the images of all lanes move, `count` each, float32 [W * count, 2, 3]: each lane's as it would alone."""
         strength = self.train.augment
         if not strength:
-            return images
-        count, size = len(images) // self.width, images.shape[-1]
+            return None
         matrices = np.zeros((self.width, count, 2, 3), dtype=np.float32)
         for row, (seed, epoch) in seeds.items():
-            matrices[row] = movements(count, strength, size, seed, epoch, step)
-        return moved(images, uploaded(matrices.reshape(-1, 2, 3), stack.device))
+            matrices[row] = movements(count, strength, 28, seed, epoch, step)
+        return uploaded(matrices.reshape(-1, 2, 3), stack.device)
 
     @contextlib.contextmanager
     def _waiting(self, stack: Stack, step: int) -> Iterator[None]:
@@ -237,6 +239,28 @@ class Pack:
             training.net.load_state_dict(lane.state.best)
         del self.lanes[lane.row]
         self.ended.append(training)
+
+
+def step_of(stack: Stack, train: Batches, capturable: bool) -> tuple[Batches, Step]:
+    """The step of all lanes and the batches that it takes: on a GPU as a graph, which then gathers its batch too."""
+    device = stack.device
+
+    def learn(matrices: Tensor | None, numbers: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        images, labels = images.to(device), labels.to(device)
+        if matrices is not None:
+            images = moved(images, matrices)
+        return stack.learn(images, labels, numbers)
+
+    if device.type not in RECORDERS or not capturable:
+        return train, learn
+    batches, gather = ungathered(train)
+    streams = stack.networks.streams
+    graphed = GraphedStep(
+        lambda matrices, numbers, *batch: learn(matrices, numbers, *gather(*batch)),
+        device,
+        seed_again=lambda: streams.begin_step(streams.step),
+    )
+    return batches, graphed
 
 
 def train(

@@ -1,7 +1,7 @@
 """All lanes of a pack as stacked tensors, and the step that learns from a batch of each."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,7 @@ class Stack:
         self.losses = torch.zeros((state.steps, width), device=self.device)
         self.correct = torch.zeros((state.steps, width), dtype=torch.int64, device=self.device)
         self.grad_norms = torch.zeros((state.steps, width), device=self.device)
+        self.at = torch.zeros(1, dtype=torch.int64, device=self.device)  # the step, as a captured one counts it
 
     def parts(self, rows: Tensor) -> Iterator[tuple[str, Tensor]]:
         """The parts of rows [..., P] by parameter, each a view [..., *shape]."""
@@ -99,10 +100,16 @@ class Stack:
         """All that a step changes, each [W, ...]."""
         return [self.numbers, self.step_counts, *(getattr(self, name)[step] for name in OF_THIS_EPOCH)]
 
-    def learn(self, step: int, images: Tensor, labels: Tensor, numbers: Tensor) -> Tensor:
+    def begin_epoch(self, seeds: Mapping[int, tuple[int, int]], steps: int) -> None:
+        """Begin an epoch of so many steps with the (seed, epoch) of each lane in use."""
+        self.networks.streams.begin_epoch(seeds, steps)
+        self.at.zero_()
+
+    def learn(self, images: Tensor, labels: Tensor, numbers: Tensor) -> Tensor:
         """Learn from one batch of each lane, images [W * B, ...] and labels [W * B]; returns the losses [W].
 
         `numbers` [2 + ..., W] are label smoothing, largest norm of the gradient, and what the optimizer's rule takes.
+        All that it reads and changes stays where it is, so that it can be captured in a CUDA graph.
         """
         images, labels = images.view(self.width, -1, *images.shape[1:]), labels.view(self.width, -1)
         smoothing, clip, *others = numbers
@@ -116,9 +123,10 @@ class Stack:
             gradients.mul_((clip / (norms + 1e-6)).clamp(max=1)[:, None])  # as nn.utils.clip_grad_norm_
             self.rule.update(self.weights, gradients, self.moments, [other[:, None] for other in others])
             self.step_counts += 1
-            self.losses[step] = losses * labels.shape[1]
-            self.correct[step] = (logits.argmax(dim=2) == labels).sum(dim=1)
-            self.grad_norms[step] = norms
+            self.losses.index_copy_(0, self.at, (losses * labels.shape[1])[None])
+            self.correct.index_copy_(0, self.at, (logits.argmax(dim=2) == labels).sum(dim=1)[None])
+            self.grad_norms.index_copy_(0, self.at, norms[None])
+            self.at += 1
         return losses.detach()
 
     def predict(self, batches: Batches) -> list[Predictions]:
