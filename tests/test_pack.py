@@ -97,28 +97,23 @@ def test_a_pack_whose_sweep_is_gone_saves_and_ends(
     assert list((tmp_path / "0" / "checkpoint").iterdir())
 
 
-@pytest.mark.parametrize(("width", "end", "state"), [(4, "too wide", "interrupted"), (2, "error", "failed")])
 def test_what_is_out_of_memory_goes_on_in_fewer_lanes(
     composed: Compose,
     tmp_path: Path,
     sweeps_end: "connection.Connection",
     monkeypatch: pytest.MonkeyPatch,
-    width: int,
-    end: str,
-    state: str,
 ) -> None:
     def full(self: object) -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
 
     monkeypatch.setattr(pack.Pack, "epoch", full)
-    sweeps_end.send_bytes(word(tmp_path, small(composed, 0), small(composed, 1), width=width))
+    sweeps_end.send_bytes(word(tmp_path, small(composed, 0), small(composed, 1)))
     with pytest.raises(RuntimeError, match="out of memory"):
         pack.PackOfJobs(tmp_path, StopSignal(), pack.RunLog()).work()
-    assert [report["end"] for report in reports(sweeps_end)] == ["", end]
+    assert [report["end"] for report in reports(sweeps_end)] == ["", "too wide"]
     for name in ("0", "1"):
         run = read_run(tmp_path / name)
-        assert run.state == state
-        assert run.reason.startswith("out of memory")
+        assert (run.state, run.reason) == ("interrupted", "out of memory in 4 lanes")
         assert not RunFolder(tmp_path / name).held()
 
 
@@ -239,6 +234,26 @@ def test_a_pack_that_was_too_wide_gives_its_jobs_to_one_of_half_the_width(
     pool: Any = jobs.pool
     assert names(pool.replies[-1]) == ["0", "1"]
     assert pool.replies[-1][1]["lanes"] == 2
+
+
+def test_half_of_three_lanes_are_two_because_one_is_no_pack(jobs: LaneJobs) -> None:
+    jobs._halve(PackChild("pack 0", width=3))
+    assert (jobs.width, jobs.size) == (2, 2)
+
+
+def test_what_does_not_fit_into_two_lanes_fails(jobs: LaneJobs, composed: Compose) -> None:
+    jobs.width = 2
+    made = job(jobs, composed())
+    jobs._go_on()
+    report(jobs)
+    jobs._go_on()
+    made.folder.mkdir()
+    RunFolder(made.folder).update(state="interrupted", reason="out of memory in 2 lanes")
+    report(jobs, end="too wide")
+    jobs._take_in(Exit("pack 0", 1))
+    run = jobs.next(0)
+    assert run
+    assert (run.state, run.reason) == ("failed", lanes.OUT_OF_MEMORY)
 
 
 def test_the_death_of_a_pack_is_that_of_each_job_in_it(jobs: LaneJobs, composed: Compose) -> None:

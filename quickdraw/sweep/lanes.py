@@ -30,6 +30,8 @@ from quickdraw.sweep.shapes import (
     shape_of,
 )
 
+NARROWEST = 2  # lanes of a pack: what is out of memory there does not fit anywhere
+OUT_OF_MEMORY = "out of memory in the narrowest pack; lower data.batch_size, or set data.limit_per_class"
 END = b""  # to a pack: no more jobs will come
 
 
@@ -239,15 +241,16 @@ class LaneJobs(LocalJobs):
         pack = self.packs.pop(ended.name, None)
         if pack is None:
             self.exits.append(ended)
-        elif pack.too_wide:
+        elif pack.too_wide and pack.width > NARROWEST:
             self._halve(pack)
         else:
+            code, reason = (0, OUT_OF_MEMORY) if pack.too_wide else (ended.code, ended.reason)
             for folder in pack.jobs:
-                self.exits.append(Exit(str(folder), ended.code, ended.reason))
+                self.exits.append(Exit(str(folder), code, reason))
 
     def _halve(self, pack: PackChild) -> None:
         """Let the jobs of a pack that was too wide for its memory go on in one of half the width."""
-        self.width = min(self.width, pack.width // 2)
+        self.width = min(self.width, max(NARROWEST, pack.width // 2))
         self.size = self.width * self.packs_at_once
         note(f"out of memory with {pack.width} lanes; going on with {self.width}")
         self._keep_width()

@@ -25,7 +25,6 @@ from quickdraw.signals import StopSignal, stop_on_signals, undisturbed
 from quickdraw.state import EpochRecord, Snapshot
 from quickdraw.sweep import pruning_hook
 
-NARROWEST = 2  # lanes: what is out of memory then does not fit anywhere
 TRAINED = "trained, and not tested yet"
 FILES_OF_A_LANE = 4
 
@@ -234,8 +233,8 @@ class PackOfJobs:
             self.ended[name] = code
 
     def end_all(self, error: BaseException) -> None:
-        """Let all jobs leave with an error; what is out of memory in many lanes goes on in fewer."""
-        too_wide = is_out_of_memory(error) and self.width > NARROWEST
+        """Let all jobs leave with an error; if memory does not hold so many lanes, they are to go on in fewer."""
+        too_wide = is_out_of_memory(error)
         for job in self.jobs.values():
             if too_wide:
                 job.leave(None, f"out of memory in {self.width} lanes")
