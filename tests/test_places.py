@@ -1,6 +1,7 @@
 """Where the jobs of a sweep lie: one folder for the same settings, and nothing shown under settings of another run."""
 
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -134,6 +135,15 @@ def test_notes_without_bound_are_refused(tmp_path: Path) -> None:
     wished = tmp_path / f"seed-4-{identity(SETTINGS)}"
     with pytest.raises(ConfigError, match=r"\.places: expected notes of at most 32,000,000 bytes, got 1,000,000,000"):
         Places(tmp_path, keep=True).folder(wished, SETTINGS)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe with a name is not of this system")
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_pipe_in_place_of_the_notes_is_refused_and_not_waited_for(keep: bool, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / ".places")
+    wished = tmp_path / f"seed-4-{identity(SETTINGS)}"
+    with pytest.raises(ConfigError, match=r"\.places: expected a file, got a folder or a device; move it away"):
+        Places(tmp_path, keep=keep).folder(wished, SETTINGS)
 
 
 def test_a_run_is_the_jobs_under_another_name(tmp_path: Path) -> None:

@@ -60,8 +60,10 @@ class Places:
     def _catch_up(self) -> None:
         """Take in what was noted since; a line that is not whole, or names no folder of its hash, says nothing."""
         path = self.sweep / FILE
-        if not path.is_file():  # and no device either
+        if not path.exists():
             return
+        if not path.is_file():  # a pipe would be waited for
+            raise ConfigError(f"{path}: expected a file, got a folder or a device; move it away")
         size = path.stat().st_size
         if size > LARGEST:
             raise ConfigError(f"{path}: expected notes of at most {LARGEST:,} bytes, got {size:,}; move it away")
