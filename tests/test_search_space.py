@@ -359,6 +359,10 @@ def test_search_is_told_without_optuna_reading_its_journal(tmp_path: Path) -> No
     lines = parallel.axes[0].lines
     assert len(lines) == 20 + 5  # the trials and the axes
     assert all(0 <= height <= 1 for line in lines for height in line.get_ydata())
+    short = replace(found.trials[0], params={"lr": 0.01})  # as if lines of it were damaged
+    others = trials_figure(replace(found, trials=[short, *found.trials[1:]]))
+    assert others
+    assert len(others.axes[0].lines) == len(lines) - 1
     estimated = final_scores(found)
     final = {n: 0.9 - 0.1 * (math.log10(found.trials[n].params["lr"]) + 2) ** 2 for n in estimated}
     assert estimated == pytest.approx(final)  # all curves of this search have one form

@@ -93,7 +93,7 @@ def final_scores(search: SearchRecord) -> dict[int, float]:
 
     A pruned one's is estimated: its last score, and what the completed ones gained from that epoch on (the median).
     """
-    trials = [trial for trial in search.trials if trial.params.keys() == search.kinds.keys()]
+    trials = [trial for trial in search.trials if search.has_all_settings(trial)]
     completed = [
         (trial, trial.value)
         for trial in search.trials

@@ -92,6 +92,10 @@ class SearchRecord:
         """The settings by the last part of their names, where no other one ends the same."""
         return short_names(dict(zip(self.keys, self.keys, strict=True)))
 
+    def has_all_settings(self, trial: TrialRecord) -> bool:
+        """Whether a trial has a value for each setting: a line of it may be damaged."""
+        return trial.params.keys() == self.kinds.keys()
+
     def best_so_far(self) -> list[tuple[int, float]]:
         """The best score of the completed trials after each of them, with its trial's number."""
         better = max if self.maximise else min

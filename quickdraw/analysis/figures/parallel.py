@@ -115,7 +115,7 @@ def column_ticks(column: Column) -> Ticks:
 
 def trials_figure(search: SearchRecord) -> Figure | None:
     """Draw each trial of a search as a line through its settings to its score, pruned ones thin and grey."""
-    trials = [trial for trial in search.ranked() if trial.last is not None]
+    trials = [trial for trial in search.ranked() if trial.last is not None and search.has_all_settings(trial)]
     if not trials:
         return None
     scores = {trial.number: trial.last or 0.0 for trial in trials}
