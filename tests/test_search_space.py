@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -265,6 +266,13 @@ def test_an_axis_knows_its_values() -> None:
 def test_file_that_is_no_journal_is_told_in_one_line(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "study.journal").write_bytes(text + b"\n")
     with pytest.raises(RunError, match="move it away to begin the search anew"):
+        study(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a pipe with a name is not of this system")
+def test_a_pipe_in_place_of_the_journal_is_told_in_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "study.journal")
+    with pytest.raises(RunError, match=r"expected a file, got a folder or a device\); move it away"):
         study(tmp_path)
 
 

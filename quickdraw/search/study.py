@@ -190,6 +190,8 @@ def drop_partial_line(path: Path) -> None:
     """Cut off the last line if the process that wrote it was killed before its end."""
     if not path.exists():
         return
+    if not path.is_file():
+        raise ValueError("expected a file, got a folder or a device")
     with path.open("r+b") as file:
         whole = file.read().rfind(b"\n") + 1
         if whole < file.tell():
