@@ -155,10 +155,11 @@ def prepare_streams() -> None:
 
     A descriptor that is closed is taken by the next file that is opened, which would then get what is printed.
     """
-    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+    for descriptor in range(3):
+        hold_descriptor(descriptor)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
-            hold_descriptor(descriptor)
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors=REPLACE))  # noqa: SIM115 (it stays open)
         elif type(stream) is io.TextIOWrapper and mode == "w":  # not a notebook's, nor pytest's
             setattr(sys, name, lasting(stream))
@@ -176,13 +177,14 @@ def lasting(stream: io.TextIOWrapper) -> LastingStream:
 
 
 def hold_descriptor(descriptor: int) -> None:
-    """Open /dev/null as a descriptor, if it is not open."""
+    """Open /dev/null as a descriptor, if it is not open, for the processes that this one starts too."""
     try:
         os.fstat(descriptor)
     except OSError:
         opened = os.open(os.devnull, os.O_RDWR)
+        os.dup2(opened, descriptor)
+        os.set_inheritable(descriptor, True)
         if opened != descriptor:
-            os.dup2(opened, descriptor)
             os.close(opened)
 
 

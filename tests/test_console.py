@@ -134,6 +134,14 @@ def test_a_run_with_closed_streams_trains_on(closed: str, tmp_path: Path) -> Non
     assert (tmp_path / "here/result.json").is_file()
 
 
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&- <&-"])
+def test_a_sweep_with_closed_streams_trains_its_jobs(closed: str, tmp_path: Path) -> None:
+    typed = "-m seed=0 data=synthetic data.per_class=8 data.classes=[cat,moon] model=mlp trainer=smoke threads=1"
+    launcher = "hydra.launcher.report=false exp_name=closed"
+    assert shell(f"$PY {ROOT / 'run.py'} {typed} {launcher} {closed}", tmp_path).returncode == 0
+    assert len([*tmp_path.glob("outputs/multirun/closed/*/result.json")]) == 1
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_answers_with_closed_streams(name: str) -> None:
     assert shell(f"$PY -m {name} --colour=blue >&- 2>&- <&-").returncode == 1
