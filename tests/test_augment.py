@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from quickdraw import engine
-from quickdraw.data.augment import ROTATION_DEGREES, SCALE, SHIFT_PIXELS, augment
+from quickdraw.data.augment import ROTATION_DEGREES, SCALE, SHIFT_PIXELS, moves
+from quickdraw.data.augment import moved as move
 from quickdraw.data.batches import Batches
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.strokes import Strokes
@@ -39,9 +40,14 @@ def centres(images: Tensor) -> np.ndarray:
     return torch.stack([(ink * axis).sum(dim=(1, 2)), (ink * axis[:, None]).sum(dim=(1, 2))], dim=1).numpy()
 
 
-def test_strength_0_leaves_the_images_as_they_are() -> None:
-    images = pictures()
-    assert augment(images, 0.0, 1, 2, 3) is images
+def augment(images: Tensor, strength: float, seed: int, epoch: int, step: int) -> Tensor:
+    """What a training step does to its images."""
+    matrices = moves(len(images), strength, seed, epoch, step, images.shape[-1])
+    return images if matrices is None else move(images, matrices)
+
+
+def test_strength_0_moves_nothing() -> None:
+    assert moves(8, 0.0, 1, 2, 3) is None
 
 
 def test_movements_are_a_function_of_seed_epoch_and_step() -> None:

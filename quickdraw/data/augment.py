@@ -13,19 +13,6 @@ ROTATION_DEGREES = 20.0
 SCALE = 1.25  # up to so many times as large or as small
 
 
-def augment(images: Tensor, strength: float, seed: int, epoch: int, step: int) -> Tensor:
-    """A batch, float [B, C, N, N] in [0, 1], with each image shifted, turned and scaled by chance, each by its own.
-
-    The chance is a function of (seed, epoch, step) alone, the same on every device. `strength` in [0, 1] scales the
-    largest movements; 0 returns the images themselves. What is moved out is lost, and paper moves in. Takes 1.0 ms for
-    128 drawings on one thread, of a training step of 8 ms or more.
-    """
-    if not strength:
-        return images
-    matrices = movements(len(images), strength, images.shape[-1], seed, epoch, step)
-    return moved(images, uploaded(matrices, images.device))
-
-
 def uploaded(matrices: np.ndarray, device: torch.device) -> Tensor:
     """Matrices of `movements` on the network's device. The host does not wait for the copy to a GPU."""
     tensor = torch.from_numpy(matrices)
@@ -35,7 +22,11 @@ def uploaded(matrices: np.ndarray, device: torch.device) -> Tensor:
 
 
 def moved(images: Tensor, matrices: Tensor) -> Tensor:
-    """A batch, float [B, C, N, N], with each image moved by its own matrix, float32 [B, 2, 3], of `movements`."""
+    """A batch, float [B, C, N, N] in [0, 1], with each image moved by its own matrix of `movements`, float32 [B, 2, 3].
+
+    What is moved out is lost, and paper moves in. Takes 1.0 ms for 128 drawings on one thread, of a training step of
+    8 ms or more.
+    """
     size = images.shape[-1]
     # affine_grid multiplies one small matrix an image (1.0 ms); all of them in one product take a tenth of that.
     axis = (torch.arange(size, device=images.device) * 2 + 1) / size - 1  # the pixels' centres in [-1, 1]
@@ -48,7 +39,11 @@ def moved(images: Tensor, matrices: Tensor) -> Tensor:
 
 
 def movements(count: int, strength: float, size: int, seed: int, epoch: int, step: int) -> np.ndarray:
-    """Where each place (x, y, 1) of the new images, in [-1, 1], lies in the old ones: float32 [count, 2, 3]."""
+    """Where each place (x, y, 1) of the new images, in [-1, 1], lies in the old ones: float32 [count, 2, 3].
+
+    Each image is shifted, turned and scaled by a chance of its own, a function of (seed, epoch, step) alone, the same
+    on every device. `strength` in [0, 1] scales the largest movements.
+    """
     random = np.random.Generator(np.random.SFC64([seed, epoch, step, 1]))  # without the 1 it is dropout's
     turn, zoom, right, down = random.uniform(-strength, strength, (4, count))
     angle, scale = math.radians(ROTATION_DEGREES) * turn, SCALE**zoom
