@@ -16,9 +16,10 @@ OF_A_LANE = ["seed=3", "dropout_rate=0.25", "optimizer.lr=0.5", "optimizer.weigh
 OF_A_LANE += ["trainer.epochs=3", "trainer.label_smoothing=0.1", "trainer.grad_clip=1", "trainer.patience=2"]
 OF_A_LANE += ["trainer.monitor=val_loss", "schedule=constant", "schedule.warmup_fraction=0.5", "exp_name=other"]
 OF_A_LANE += ["trainer.checkpoint_every_s=1", "trainer.progress=false", "threads=1", "lanes=8"]
+OF_A_LANE += ["dropout_rate=0.003"]  # a byte can say it
 OF_A_PACK = ["model=mlp", "optimizer=sgd", "data.batch_size=64", "data.augment=0.5", "data.balance=true", "threads=2"]
 OF_A_PACK += ["data.split_seed=1", "trainer.precision=float32", "device=cpu", "data=synthetic", "optimizer.fused=false"]
-OF_A_PACK += ["dropout_rate=0.001"]  # less than the masks of lanes have
+OF_A_PACK += ["dropout_rate=0.001", "model.dropout_rate=0.001"]  # less than the masks of lanes have
 
 
 @pytest.mark.parametrize("override", OF_A_LANE)

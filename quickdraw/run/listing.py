@@ -13,6 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from quickdraw.files import atomic_write
+from quickdraw.locks import take_lock
 from quickdraw.metrics import lower_is_better
 from quickdraw.records import read_metrics
 from quickdraw.run.folder import RunFolder
@@ -248,7 +249,7 @@ def write_summary(folder: Path, before_reading: Callable[[], None] = lambda: Non
 
     The lock keeps a process that read earlier from writing later.
     """
-    with FileLock(folder / ".summary.lock"):
+    with take_lock(folder / ".summary.lock"):
         before_reading()
         runs = read_runs(folder)
         keys = varied(runs)

@@ -15,7 +15,7 @@ from quickdraw.statistics.dunnett import one_sided_tail
 from quickdraw.statistics.scores import Floats
 
 TRAILS = 200_000  # simulated settings: they give a level to about 2 % of itself
-LOOKS = (*range(2, 11), 12, 15, 20, 25, 30, 40, 50, 60, 80, 100)
+LOOKS = (*range(2, 21), 25, 30, 40, 50, 60, 80, 100)
 
 
 def looks_until(max_seeds: int) -> tuple[int, ...]:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from quickdraw.errors import ConfigError
+from quickdraw.locks import take_lock
 from quickdraw.run.listing import read_run
 from quickdraw.settings import OUTPUT_KEYS, differences
 from quickdraw.sweep.job import Job, changed_settings
@@ -46,8 +45,7 @@ class Places:
         if not self.keep:
             self._catch_up()
             return self.decided.get(self._key(wished, digest)) or self._found(wished, digest, settings)
-        self.sweep.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.sweep / ".places.lock"):
+        with take_lock(self.sweep / ".places.lock"):
             self._catch_up()
             key = self._key(wished, digest)
             if key not in self.decided:

@@ -35,7 +35,7 @@ OF_A_LANE = {
 SCHEDULES = ("schedule.", "trainer.schedule.")
 TRAINER = "quickdraw.engine.train"
 
-SMALLEST_RATE = 1 / 256  # of dropout in lanes: whoever has less may not share
+TINY_RATE = 1 / 512  # of dropout: the masks of lanes round it to none, so whoever has no more may not share
 
 LADDER = (8, 64, 256)  # numbers of lanes that `auto` chooses from: the last bits depend on it, so it is not any number
 BUSY = 64  # lanes keep a GPU busy: more are worth it only if none is idle
@@ -54,8 +54,9 @@ class Gpus:
 
 def shape_of(config: Mapping[str, Any]) -> str:
     """What jobs must have in common to train side by side, as a text."""
-    common: dict[str, Any] = {"tiny dropout": 0 < config.get("dropout_rate", 0) < SMALLEST_RATE}
-    for key, value in flatten(config).items():
+    settings = flatten(config)
+    common: dict[str, Any] = {"tiny dropout": 0 < settings.get("model.dropout_rate", 0.0) <= TINY_RATE}
+    for key, value in settings.items():
         if key not in OF_A_LANE and not key.startswith(SCHEDULES):
             common[key] = job_threads(value) if key == "threads" else value
     return json.dumps(common, sort_keys=True)
