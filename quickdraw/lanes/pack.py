@@ -13,7 +13,7 @@ from quickdraw import metrics
 from quickdraw.data.augment import moved, movements, uploaded
 from quickdraw.data.batches import Batches
 from quickdraw.data.resident import ungathered
-from quickdraw.errors import ConfigError, Interrupted
+from quickdraw.errors import ConfigError, Interrupted, is_out_of_memory
 from quickdraw.graphs import RECORDERS, GraphedStep, Step
 from quickdraw.lanes.stack import Stack
 from quickdraw.lanes.training import Settings, Training, architecture, may_share
@@ -219,9 +219,9 @@ class Pack:
         """Let an error of a training end that training only; a pack too wide for the device ends as a whole."""
         try:
             yield
-        except torch.OutOfMemoryError:
-            raise
         except (Exception, Interrupted) as error:
+            if is_out_of_memory(error):
+                raise
             self._leave(lane, error)
 
     def _finish(self, lane: Lane) -> None:
