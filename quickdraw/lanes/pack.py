@@ -179,10 +179,14 @@ class Pack:
     @contextlib.contextmanager
     def _waiting(self, stack: Stack, step: int) -> Iterator[None]:
         """Leave the lanes that have done this step before as they are."""
-        rows = [lane.row for lane in self._each() if lane.state.step > step]
-        before = [tensor[rows] for tensor in stack.rows(step)] if rows else []
+        waiting = [lane.row for lane in self._each() if lane.state.step > step]
+        if not waiting:
+            yield
+            return
+        rows = uploaded(np.array(waiting), stack.device)
+        before = [tensor[rows] for tensor in stack.rows(step)]
         yield
-        for tensor, kept in zip(stack.rows(step), before, strict=False):
+        for tensor, kept in zip(stack.rows(step), before, strict=True):
             tensor[rows] = kept
 
     def _after_step(self, step: int) -> None:
