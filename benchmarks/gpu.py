@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -29,6 +30,7 @@ from quickdraw import engine, graphs, hardware
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.data.resident import on_device
 from quickdraw.data.synthetic import Synthetic
+from quickdraw.errors import QuickdrawError, first_line
 from quickdraw.lanes import Pack, Training
 from quickdraw.model.convnet import ConvNet
 from quickdraw.model.mlp import MLP
@@ -62,14 +64,15 @@ class Size:
     models: list[str]
     batch_sizes: list[int]
     epochs: int  # of a run alone, and of the commands
-    sweeps: dict[int, int]  # jobs: epochs
+    sweeps: dict[int, int]  # jobs: epochs; the first is the one that is judged
     sharing: int  # processes on one device
     matrix: int  # rows of the products that show the device's peak
     copied: int  # bytes
     seconds: float  # after which no more is begun
 
 
-FULL = Size(2250, list(MODELS), [64, 256, 1024], 10, {8: 20, 64: 20, 256: 4}, 8, 8192, 1 << 30, 225)
+FULL = Size(2250, list(MODELS), [64, 256, 1024], 10, {64: 20, 8: 20, 256: 4}, 8, 8192, 1 << 30, 225)
+NO_TIME = "not finished in the time that was left"
 QUICK = Size(30, ["ConvNet", "MLP"], [64], 2, {2: 1}, 2, 256, 1 << 22, 225)
 
 
@@ -136,7 +139,17 @@ class Bench:
             f"{time.monotonic() - self.began:.0f} s in all"
         )
 
-    def one_run(self, model: str, batch_size: int, captured: bool) -> None:
+    def tried(self, what: str, measure: Callable[[], None]) -> None:
+        """Let a measurement in this process add its row; if it fails, or no time is left, the row says so instead."""
+        if time.monotonic() - self.began > self.size.seconds:
+            self.add(what, NO_TIME)
+            return
+        try:
+            measure()
+        except (QuickdrawError, RuntimeError) as error:  # whatever CUDA says is a RuntimeError
+            self.add(what, f"failed: {first_line(error)}")
+
+    def one_run(self, what: str, model: str, batch_size: int, captured: bool) -> None:
         """A training in this process, its steps launched one operation at a time or as graphs."""
         train, val = on_device(self.data.train, self.device), on_device(self.data.val, self.device)
         train.batch_size = batch_size
@@ -148,13 +161,12 @@ class Bench:
             history = engine.train(net, optimizer, train, val, **settings)
         per_s = history[-1]["samples_per_s"]
         moved, multiplied = work(net, next(train.epoch(0, 0)), self.precision)
-        how = "in graphs" if captured else "step by step"
         self.add(
-            *(f"{model}, {how}", f"{batch_size}", f"{per_s:,.0f}", f"{1000 * batch_size / per_s:.2f}", "", ""),
+            *(what, f"{batch_size}", f"{per_s:,.0f}", f"{1000 * batch_size / per_s:.2f}", "", ""),
             *(f"{moved * per_s / self.copies:.1%}", f"{multiplied * per_s / self.products:.1%}"),
         )
 
-    def one_pack(self, width: int) -> None:
+    def one_pack(self, what: str, width: int) -> None:
         """So many trainings side by side in this process."""
         train, val = on_device(self.data.train, self.device), on_device(self.data.val, self.device)
         train.batch_size = 64
@@ -168,7 +180,7 @@ class Bench:
         while not ended:
             ended = pack.epoch()
         step_s = 64 / ended[0].history[-1]["samples_per_s"]
-        self.add(f"ConvNet, {width} in lanes", "64", f"{width * 64 / step_s:,.0f}", f"{1000 * step_s:.2f}")
+        self.add(what, "64", f"{width * 64 / step_s:,.0f}", f"{1000 * step_s:.2f}")
 
     def plain_loop(self, what: str, *arguments: str) -> None:
         """The loop that one writes at first, in a process of its own."""
@@ -185,6 +197,10 @@ class Bench:
         if answer:
             (result,) = self.results("runs/alone")
             self.add_command(what, result["samples_per_s"], result["train_s"], answer.seconds)
+
+    def lanes(self, jobs: int, epochs: int) -> None:
+        """A sweep whose jobs all train side by side."""
+        self.sweep(f"{jobs} jobs of {epochs} epochs in {jobs} lanes", jobs, epochs, f"hydra.launcher.lanes={jobs}")
 
     def sweep(self, what: str, jobs: int, epochs: int, *arguments: str) -> None:
         """A sweep over seeds, a whole command."""
@@ -211,7 +227,7 @@ class Bench:
         try:
             answer = subprocess.run([sys.executable, *command], check=True, **options)
         except subprocess.TimeoutExpired:
-            self.add(what, "not finished in the time that was left")
+            self.add(what, NO_TIME)
             return None
         except subprocess.CalledProcessError as error:
             self.add(what, "failed: " + error.stderr.strip().rpartition("\n")[2])
@@ -240,7 +256,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         sys.exit("error: torch finds no GPU here; to try the program, python -m benchmarks.gpu --device cpu --quick")
-    with tempfile.TemporaryDirectory() as folder:
+    # A command whose time was over may still be writing there.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         bench = Bench(options.device, QUICK if options.quick else FULL, options.root, Path(folder))
         print("| " + " | ".join(HEADINGS) + " |\n" + "|---" * len(HEADINGS) + "|")
         measure(bench)
@@ -252,26 +269,31 @@ def measure(bench: Bench) -> None:
     size, on_gpu = bench.size, bench.device.startswith("cuda")
     bench.measure_device()
 
-    # One run: the whole command, then each model step by step and in graphs.
+    # What is judged: one run, and a sweep in lanes.
     bench.run()
+    (judged, epochs), *others = size.sweeps.items()
+    bench.lanes(judged, epochs)
+
+    # Each model step by step and in graphs, and trainings side by side.
     for model in size.models:
         for batch_size in size.batch_sizes:
             for captured in (False, True) if on_gpu else (False,):
-                bench.one_run(model, batch_size, captured)
-
-    # Trainings side by side: in lanes, as sweeps in lanes, and as processes that share the device.
+                what = f"{model}, {'in graphs' if captured else 'step by step'}"
+                bench.tried(what, partial(bench.one_run, what, model, batch_size, captured))
     for jobs in size.sweeps:
-        bench.one_pack(jobs)
-    for jobs, epochs in size.sweeps.items():
-        what = f"{jobs} jobs of {epochs} epochs in {jobs} lanes"
-        bench.sweep(what, jobs, epochs, f"hydra.launcher.lanes={jobs}")
+        what = f"ConvNet, {jobs} in lanes"
+        bench.tried(what, partial(bench.one_pack, what, jobs))
+
+    # The loops that one writes by hand, and processes that share the device.
+    bench.plain_loop("plain loop, 2 epochs")
+    bench.plain_loop("the same without its flaws", "--fixed")
     jobs, epochs = size.sharing, size.epochs
     what = f"{jobs} jobs of {epochs} epochs in {jobs} processes"
     bench.sweep(what, jobs, epochs, "hydra.launcher.lanes=1", f"hydra.launcher.n_jobs={jobs}")
 
-    # The loops that one writes by hand.
-    bench.plain_loop("plain loop, 2 epochs")
-    bench.plain_loop("the same without its flaws", "--fixed")
+    # More sweeps in lanes, as far as the time suffices.
+    for jobs, epochs in others:
+        bench.lanes(jobs, epochs)
 
 
 if __name__ == "__main__":

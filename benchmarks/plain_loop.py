@@ -13,17 +13,27 @@ import resource
 import time
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 BEGIN = time.perf_counter()
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from sklearn.model_selection import train_test_split  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from quickdraw.data.names import DEFAULT_CLASSES  # noqa: E402
+
+try:
+    from sklearn.model_selection import train_test_split
+except ImportError:  # a machine with no more than requirements.txt; it divides as well, without the second of import
+    from quickdraw.data.split import stratified
+
+    def train_test_split(*arrays: Any, test_size: float, random_state: int, stratify: np.ndarray) -> list[Any]:
+        """The train and the test part of each array."""
+        parts = stratified(stratify, test_size, random_state)
+        return [array[part] for array in arrays for part in parts]
 
 
 def network(classes: int, dropout_rate: float) -> nn.Module:

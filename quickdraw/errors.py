@@ -75,7 +75,8 @@ def as_user_error(error: BaseException) -> QuickdrawError | None:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is not enough memory, the machine's or a GPU's."""
     text = str(error)
-    return isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text
+    lacking = ("allocate memory", "out of memory", "STATUS_ALLOC_FAILED")  # the last of CUDA's libraries
+    return isinstance(error, MemoryError) or any(words in text for words in lacking)
 
 
 def printable(text: str) -> str:

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from quickdraw.errors import is_out_of_memory
+
 WARM_UP = 3  # steps of a batch size before it is captured, as torch advises: libraries load, the optimizer sets up
 AHEAD = 8  # the host waits when the device is twice so many steps behind
 
@@ -122,6 +124,8 @@ class GraphedStep:
                 own.replay = self.recorder.capture(own.step)
                 return result
             except RuntimeError as error:
+                if is_out_of_memory(error):  # launched one operation at a time, it would need as much
+                    raise
                 reason = str(error).splitlines()[0]
         say_eager(reason)
         self.eager = True
@@ -163,8 +167,8 @@ class CudaRecorder:
     def capture(self, function: Callable[[], Tensor]) -> Callable[[], Tensor]:
         """A function's launches as a graph, and its result where each replay leaves it.
 
-        Raises RuntimeError for a function that cannot be captured; nothing has been computed then, and the current
-        stream, the generator and the allocator are as they were.
+        Raises RuntimeError for a function that cannot be captured, OutOfMemoryError where memory is short; nothing has
+        been computed then, and the current stream, the generator and the allocator are as they were.
         """
         graph = torch.cuda.CUDAGraph()
         generator = torch.cuda.default_generators[self.stream.device_index]
@@ -172,10 +176,12 @@ class CudaRecorder:
         try:
             with torch.cuda.stream(self.stream), torch.cuda.graph(graph, self.pool, self.stream):
                 result = function()
-        except RuntimeError:
+        except RuntimeError as error:
             generator.graphsafe_set_state(before)  # its own may wait for the end of the capture for ever
             with contextlib.suppress(RuntimeError):  # torch 2.11 leaves the pool open; others have closed it
                 torch._C._cuda_endAllocateToPool(self.stream.device_index, self.pool)
+            if isinstance(error.__context__, torch.OutOfMemoryError):  # it spoils the capture, whose end then fails too
+                raise error.__context__ from None
             raise
 
         def replay() -> Tensor:

@@ -77,10 +77,12 @@ class MadeUpCuda:
     def capturing(self, graph: Any, pool: Any, stream: Any) -> Iterator[None]:
         assert (pool, stream.name) == (POOL, "side")
         self.current = stream.name
-        yield
-        if self.fails:  # torch does not go back to the stream before, if a capture was not valid
-            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
-        self.current = "main"
+        try:
+            yield
+        finally:
+            if self.fails:  # torch does not go back to the stream before, if a capture was not valid
+                raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+            self.current = "main"
 
     def step(self, message: str = "") -> Callable[[], Tensor]:
         def function() -> Tensor:
@@ -127,6 +129,18 @@ def test_a_failed_capture_leaves_stream_generator_and_allocator_as_they_were(
         CudaRecorder(DEVICE).capture(cuda.step())
     assert cuda.current == "main"
     assert cuda.order == ["step on side", "generator copy", f"close {POOL} of 1"]
+
+
+@pytest.mark.parametrize("fails", [True, False], ids=["its end fails too", "its end does not"])
+def test_a_capture_that_lacks_memory_says_so(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking() -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    cuda = MadeUpCuda(monkeypatch, fails=fails)
+    with pytest.raises(torch.OutOfMemoryError, match=r"2\.00 GiB"):
+        CudaRecorder(DEVICE).capture(lacking)
+    assert cuda.current == "main"
+    assert cuda.order == ["generator copy", f"close {POOL} of 1"]
 
 
 def test_the_host_is_at_most_two_events_ahead(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from torch import nn
 from quickdraw import seeding
 from quickdraw.data.batches import Batches
 from quickdraw.data.resident import in_large_batches, on_device, ungathered
+from quickdraw.errors import is_out_of_memory
 from quickdraw.learning_rate import LearningRate
 from quickdraw.model.convnet import ConvNet
 from quickdraw.schedule import constant, one_cycle, warmup_cosine
@@ -143,6 +144,29 @@ def test_a_step_that_cannot_be_captured_runs_eagerly_and_says_so_once(
     assert eager_lines(caplog) == [f"training steps run without a CUDA graph: {words}"]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_a_capture_that_lacks_memory_ends_the_training(
+    error: RuntimeError,
+    batches: tuple[Batches, Batches],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    with_graphs(monkeypatch, fails_at=1, fails_with=error)
+    with pytest.raises(type(error)) as raised:
+        trained(batches)
+    assert raised.value is error
+    assert is_out_of_memory(error)
+    assert eager_lines(caplog) == []
+
+
 class OwnOptimizer(torch.optim.Optimizer):
     """Signs of gradients: an optimizer of a user's own, which says nothing of captures."""
 
@@ -223,3 +247,9 @@ def test_validation_and_test_are_served_in_large_batches_on_a_gpu(val_batches: B
     val_batches.batch_size = 2000
     assert in_large_batches(val_batches, cuda) is val_batches
     assert in_large_batches(val_batches, torch.device("cpu")) is val_batches
+
+
+def test_networks_side_by_side_are_served_less_each(files: list[np.ndarray]) -> None:
+    cuda, val_batches = torch.device("cuda"), Batches(files, np.arange(180), batch_size=32)
+    for networks, size in ((8, 1024), (64, 256), (256, 64), (1000, 32)):
+        assert in_large_batches(val_batches, cuda, networks).batch_size == size

@@ -14,6 +14,7 @@ from quickdraw.lanes import Pack, train
 from quickdraw.lanes.training import Settings
 from quickdraw.run.checkpoint import decode
 from quickdraw.state import EpochRecord
+from tests.support.graphs import with_graphs
 from tests.support.packs import BY_LANE, RATES, SETTINGS, Job, Split, job, trained
 from tests.support.training import OPTIMIZERS, Watched, network, same, saved, sgd, weights, without_times
 
@@ -98,12 +99,28 @@ def test_a_lane_that_diverges_names_its_own_step_and_rate_and_saves_nothing_afte
     assert all(decode(data)[0]["losses"].isfinite().all() for data in bad.saves.values())
 
 
-def test_a_device_without_room_ends_the_whole_pack(split: Split) -> None:
-    def out_of_memory(record: EpochRecord) -> None:
-        raise torch.OutOfMemoryError("out of memory")
+LACKING = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    RuntimeError("CUDA error: out of memory"),
+]
 
-    with pytest.raises(torch.OutOfMemoryError):
+
+@pytest.mark.parametrize("error", LACKING)
+def test_a_device_without_room_ends_the_whole_pack(error: RuntimeError, split: Split) -> None:
+    def out_of_memory(record: EpochRecord) -> None:
+        raise error
+
+    with pytest.raises(type(error), match="out of memory"):
         trained(2, split, [Job(0), Job(1, at_epoch=out_of_memory)])
+
+
+@pytest.mark.parametrize("error", LACKING)
+def test_a_capture_without_room_ends_the_whole_pack(
+    error: RuntimeError, split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_graphs(monkeypatch, fails_at=1, fails_with=error)
+    with pytest.raises(type(error), match="out of memory"):
+        trained(2, split, [Job(0), Job(1)])
 
 
 def test_a_lane_that_is_interrupted_leaves_and_the_others_go_on(split: Split) -> None:

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 65_536  # drawings copied at once: 51 MB
 LARGE = 1024  # drawings in a batch that nothing is learnt from
+LARGE_IN_ALL = 16_384  # the same, counted in each of the networks that look at it side by side
 LARGEST_SHARE = 0.5  # of the GPU's free memory; the rest is the network's
 
 
@@ -82,10 +83,11 @@ def ungathered(batches: Batches) -> tuple[Batches, Callable[..., tuple[Tensor, T
     return places, places.gather
 
 
-def in_large_batches(batches: Batches, device: torch.device) -> Batches:
+def in_large_batches(batches: Batches, device: torch.device, networks: int = 1) -> Batches:
     """The same drawings for validation and test: on a CUDA device in batches that keep it busy."""
-    if device.type != "cuda" or batches.batch_size >= LARGE:
+    large = min(LARGE, LARGE_IN_ALL // networks)
+    if device.type != "cuda" or batches.batch_size >= large:
         return batches
     served = copy.copy(batches)
-    served.batch_size = LARGE
+    served.batch_size = large
     return served

@@ -13,7 +13,7 @@ from quickdraw import metrics
 from quickdraw.data.augment import moved, movements, uploaded
 from quickdraw.data.batches import Batches
 from quickdraw.data.resident import ungathered
-from quickdraw.errors import ConfigError, Interrupted
+from quickdraw.errors import ConfigError, Interrupted, is_out_of_memory
 from quickdraw.graphs import RECORDERS, GraphedStep, Step
 from quickdraw.lanes.stack import Stack
 from quickdraw.lanes.training import Settings, Training, architecture, may_share
@@ -179,10 +179,14 @@ class Pack:
     @contextlib.contextmanager
     def _waiting(self, stack: Stack, step: int) -> Iterator[None]:
         """Leave the lanes that have done this step before as they are."""
-        rows = [lane.row for lane in self._each() if lane.state.step > step]
-        before = [tensor[rows] for tensor in stack.rows(step)] if rows else []
+        waiting = [lane.row for lane in self._each() if lane.state.step > step]
+        if not waiting:
+            yield
+            return
+        rows = uploaded(np.array(waiting), stack.device)
+        before = [tensor[rows] for tensor in stack.rows(step)]
         yield
-        for tensor, kept in zip(stack.rows(step), before, strict=False):
+        for tensor, kept in zip(stack.rows(step), before, strict=True):
             tensor[rows] = kept
 
     def _after_step(self, step: int) -> None:
@@ -219,9 +223,9 @@ class Pack:
         """Let an error of a training end that training only; a pack too wide for the device ends as a whole."""
         try:
             yield
-        except torch.OutOfMemoryError:
-            raise
         except (Exception, Interrupted) as error:
+            if is_out_of_memory(error):
+                raise
             self._leave(lane, error)
 
     def _finish(self, lane: Lane) -> None:

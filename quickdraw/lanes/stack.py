@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from quickdraw import per_example
 from quickdraw.data.batches import Batches
+from quickdraw.data.resident import in_large_batches
 from quickdraw.lanes.networks import Networks
 from quickdraw.lanes.optimizers import RULES
 from quickdraw.predictions import Predictions
@@ -135,7 +136,7 @@ class Stack:
         targets: list[Tensor] = []
         self.networks.train(False)
         with torch.no_grad():
-            for images, labels in batches:
+            for images, labels in in_large_batches(batches, self.device, self.width):
                 images, labels = images.to(self.device), labels.to(self.device)
                 logits = self.networks(self.leaves, images, shared=True).flatten(0, 1)
                 repeated = labels.repeat(self.width)

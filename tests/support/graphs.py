@@ -18,6 +18,7 @@ from quickdraw.model.small_resnet import SmallResNet
 from quickdraw.schedule import one_cycle
 from tests.support.training import Optimizer, Watched, network, same, weights, without_times
 
+REFUSAL = RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore of it")
 LR = 2**-7  # times a factor of 24 bits, a rate that is the same number on the host and on the device
 OPTIMIZERS: dict[str, Optimizer] = {
     "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=LR, fused=True),
@@ -63,6 +64,7 @@ class StandIn:
     made: list["StandIn"]
     waits = False  # whether a step is said to wait for the device
     fails_at = 0  # the number of the capture that fails, counted from 1
+    fails_with: Exception = REFUSAL
 
     def __init__(self, device: torch.device) -> None:
         self.calls: Counter[str] = Counter()
@@ -80,7 +82,7 @@ class StandIn:
         self.calls["capture"] += 1
         taken = seeding._words  # what the host counts stays in a graph as it was
         if self.calls["capture"] == self.fails_at:
-            raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nmore of it")
+            raise self.fails_with
 
         def replay() -> Tensor:
             self.calls["replay"] += 1
@@ -93,8 +95,8 @@ class StandIn:
         self.calls["step"] += 1
 
 
-def with_graphs(monkeypatch: pytest.MonkeyPatch, waits: bool = False, fails_at: int = 0) -> type[StandIn]:
-    """Let steps on the CPU be captured by a stand-in from now on."""
-    own = type("Own", (StandIn,), {"made": [], "waits": waits, "fails_at": fails_at})
+def with_graphs(monkeypatch: pytest.MonkeyPatch, **faults: Any) -> type[StandIn]:
+    """Let steps on the CPU be captured by a stand-in from now on; its faults are attributes of StandIn."""
+    own = type("Own", (StandIn,), {"made": [], **faults})
     monkeypatch.setitem(graphs.RECORDERS, "cpu", own)
     return own
