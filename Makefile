@@ -23,11 +23,12 @@ stress: .venv/dev.stamp
 test-clusters: .venv/cluster.stamp
 	$(BIN)/python -m pytest -m clusters -rs $(TESTS)
 
-# On a machine with a GPU $(PYTHON) may have torch already, and there may be nowhere to make .venv from.
+# On a machine with a GPU $(PYTHON) may have torch already, another than the pinned one, whose warnings are no errors; and
+# there may be nowhere to make .venv from.
 WITH_TORCH = $$([ -x $(BIN)/python ] && echo $(BIN)/python || echo $(PYTHON))
 test-gpu:
 	$(WITH_TORCH) -c 'import torch, pytest' 2>/dev/null || $(MAKE) .venv/dev.stamp
-	$(WITH_TORCH) -m pytest -m gpu -rs tests/gpu
+	$(WITH_TORCH) -m pytest -W default -m gpu -rs tests/gpu
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.speed

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from quickdraw import seeding
 from quickdraw.data.batches import Batches
 from quickdraw.data.resident import on_device
-from quickdraw.lanes import Pack
+from quickdraw.lanes import Pack, stack
 from quickdraw.lanes.dropout import Streams
 from tests.support.graphs import with_graphs
 from tests.support.packs import WIDTH, Job, Split, trained
@@ -97,3 +98,21 @@ def test_lanes_learn_the_same_from_drawings_on_the_device(balance: bool, split: 
     for one, other in zip(*(trained(WIDTH, each, [Job(0), Job(1)]) for each in ((batches, val), there)), strict=True):
         assert same(weights(one.net), weights(other.net))
         assert without_times(one.training.history) == without_times(other.training.history)
+
+
+def test_lanes_are_validated_in_large_batches_that_fit_for_all_of_them(
+    split: Split, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = trained(WIDTH, split, [Job(0), Job(1)])
+    asked = []
+
+    def all_at_once(batches: Batches, device: torch.device, networks: int) -> Batches:
+        asked.append(networks)
+        return Batches(batches.drawings, batches.indices, len(batches.indices))
+
+    monkeypatch.setattr(stack, "in_large_batches", all_at_once)
+    for one, other in zip(trained(WIDTH, split, [Job(0), Job(1)]), small, strict=True):
+        assert same(weights(one.net), weights(other.net))
+        for record, wanted in zip(one.training.history, other.training.history, strict=True):
+            assert record["val_loss"] == pytest.approx(wanted["val_loss"], rel=1e-5)
+    assert asked == [WIDTH, WIDTH]

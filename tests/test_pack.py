@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from quickdraw.errors import Interrupted
+from quickdraw.predictions import read_predictions
+from quickdraw.run import stages
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import read_run
 from quickdraw.settings import encoded
@@ -19,6 +21,7 @@ from quickdraw.sweep.job import Job
 from quickdraw.sweep.jobs import let_go_on
 from quickdraw.sweep.lanes import LaneJobs, PackChild
 from quickdraw.sweep.pool import Exit
+from tests.support.program import call
 
 Compose = Callable[..., dict[str, Any]]
 
@@ -65,6 +68,48 @@ def test_jobs_train_and_leave_trained(composed: Compose, tmp_path: Path, sweeps_
         run = read_run(tmp_path / name)
         assert (run.state, run.reason) == ("interrupted", "trained, and not tested yet")
         assert not RunFolder(tmp_path / name).held()
+
+
+def refuse_to_predict() -> None:
+    """Let this process end with an error if it predicts."""
+    from quickdraw import engine
+
+    def predict(net: object, batches: object) -> Any:
+        raise AssertionError("predicted again")
+
+    engine.predict = predict
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["whole", "last checkpoint damaged"])
+def test_a_job_that_is_tested_in_the_pack_is_written_out_without_its_device(
+    damaged: bool,
+    composed: Compose,
+    tmp_path: Path,
+    sweeps_end: "connection.Connection",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pack, "TESTED_HERE", {"cpu"})
+    asked = ["data=synthetic", "data.per_class=7", "device=cpu", "trainer.epochs=2", "trainer.checkpoint_every_s=0"]
+    message = json.loads(word(tmp_path, composed(*asked, "seed=0"), composed(*asked, "seed=1")))
+    for job in message["jobs"]:
+        job["overrides"] += asked
+    for each in (json.dumps(message).encode(), word(tmp_path), lanes.END):
+        sweeps_end.send_bytes(each)
+    pack.PackOfJobs(tmp_path, StopSignal(), pack.RunLog()).work()
+    folder = tmp_path / "0"
+    assert (read_run(folder).state, read_run(folder).reason) == ("interrupted", stages.TESTED)
+    tested = read_predictions(folder / "predictions.npz")
+    if damaged:
+        max(folder.glob("checkpoint/*")).write_bytes(b"")
+    outcome = call(tmp_path, f"resume={folder}", setup=None if damaged else refuse_to_predict)
+    assert outcome.code == 0, outcome.err
+    result = read_run(folder).result
+    assert result["test_accuracy"] == tested.correct.mean()
+    assert result["test_loss"] == tested.loss.mean(dtype="float64")
+    assert result["epochs"] == 2
+    status = RunFolder(folder).status
+    assert status["config"]["device"] == "cpu"
+    assert len(status["warnings"]) == damaged
 
 
 def test_a_job_that_cannot_begin_leaves_with_its_error(

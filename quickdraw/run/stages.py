@@ -13,6 +13,7 @@ from quickdraw import engine, hardware, lanes, seeding, settings
 from quickdraw.building import build, check_network, check_optimizer, construct
 from quickdraw.data.dataset import Dataset, check_dataset
 from quickdraw.data.resident import resident
+from quickdraw.predictions import Predictions, read_predictions
 from quickdraw.run import provenance, results
 from quickdraw.run.checkpoint import Checkpoints
 from quickdraw.run.folder import RunFolder
@@ -21,12 +22,15 @@ from quickdraw.run.weights import describe_weights
 from quickdraw.state import EpochRecord, Snapshot
 from quickdraw.weights_file import write_weights
 
+TESTED = "trained and tested, and not written out yet"
+PREDICTIONS = "predictions.npz"
+
 log = logging.getLogger("quickdraw")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is ready to train: from step 0, or from where its snapshot stands."""
+    """A run that is ready to train: from step 0, or from where its snapshot stands; its network lies on `device`."""
 
     run: RunFolder
     config: dict[str, Any]
@@ -37,6 +41,8 @@ class Prepared:
     checkpoints: Checkpoints
     snapshot: Snapshot | None
     tracker: Tracker
+    device: str
+    is_tested: bool
 
     def train(self, stop: Callable[[], int | None], raise_if_pruned: Callable[[], None]) -> list[EpochRecord]:
         """Train as the configuration says. Return one record an epoch; raises what `engine.train` does."""
@@ -45,15 +51,14 @@ class Prepared:
             self.tracker.epoch(record)
             raise_if_pruned()
 
-        device = self.config["device"]
         train = construct("trainer", self.config["trainer"])
         if self.config["lanes"] > 1:
             train = partial(lanes.train, lanes=self.config["lanes"], **train.keywords)
         history: list[EpochRecord] = train(
             self.net,
             self.optimizer,
-            resident(self.data.train, device),
-            resident(self.data.val, device),
+            resident(self.data.train, self.device),
+            resident(self.data.val, self.device),
             seed=self.config["seed"],
             on_epoch=on_epoch,
             save=self.checkpoints.save,
@@ -61,6 +66,20 @@ class Prepared:
             stop_signal=stop,
         )
         return history
+
+    def test(self) -> Predictions:
+        """The predictions for the test split with the best weights, looked at once; they stay in the folder."""
+        path = self.run.path / PREDICTIONS
+        if self.is_tested:
+            return read_predictions(path)
+        tested = engine.predict(self.net, self.data.test)
+        tested.write(path)
+        return tested
+
+
+def is_tested(run: RunFolder) -> bool:
+    """Whether a pack has trained and tested the run, so that its network is needed on no device any more."""
+    return run.status.get("reason") == TESTED
 
 
 def prepare(
@@ -72,11 +91,13 @@ def prepare(
     one_of_many: bool,
     on_begin: Callable[[], object] = lambda: None,
     data: Dataset | None = None,
+    is_tested: bool = False,
 ) -> Prepared:
     """Build what the configuration describes, in a folder that is claimed.
 
     `overrides` are those that were typed, `config_from` where else the configuration comes from. `on_begin` is called
-    when `status.json` says that the run is running. `data` may have been loaded for another run.
+    when `status.json` says that the run is running. `data` may have been loaded for another run. The network of a run
+    that is tested stays in the host's memory: starting CUDA takes a process seconds.
     """
     # From here on status.json says that the run is running, and with which settings.
     settings.check_arguments(config)
@@ -96,8 +117,9 @@ def prepare(
         seeding.seed_everything(config["seed"])  # whichever run it was that loaded the drawings
     threads = f"threads={config['threads']}{f' ({why})' if why else ''}"
     log.info("%s; on %s, %s, %s", data, config["device"], threads, config["trainer"]["precision"])
-    net = build(config, "model", num_classes=len(data.classes)).to(config["device"])
-    check_network(net, next(iter(data.val))[0].to(config["device"]), len(data.classes))
+    device = "cpu" if is_tested else config["device"]
+    net = build(config, "model", num_classes=len(data.classes)).to(device)
+    check_network(net, next(iter(data.val))[0].to(device), len(data.classes))
     optimizer = build(config, "optimizer", net.parameters())
     check_optimizer(optimizer)
 
@@ -106,19 +128,19 @@ def prepare(
     drawings = {"fingerprints": data.fingerprints, "split": data.split_digest}
     checkpoints = Checkpoints(run, {**drawings, "environment": environment})
     snapshot = checkpoints.load()
+    if is_tested and (snapshot is None or len(snapshot.history) < run.status["epoch"]):  # its last one is damaged
+        device, is_tested = config["device"], False
+        net.to(device)
     run.note_changes(typed)
     provenance.record(run, environment, drawings)
     tracker = Tracker(run, snapshot)
-    return Prepared(run, config, data, net, optimizer, environment, checkpoints, snapshot, tracker)
+    return Prepared(run, config, data, net, optimizer, environment, checkpoints, snapshot, tracker, device, is_tested)
 
 
 def finish(prepared: Prepared, history: Sequence[EpochRecord]) -> dict[str, Any]:
     """Test a trained run and leave its results behind; return the content of `result.json`, the last file."""
     run, config, data, net = prepared.run, prepared.config, prepared.data, prepared.net
-
-    # The test split, with the best weights: looked at once.
-    tested = engine.predict(net, data.test)
-    tested.write(run.path / "predictions.npz")
+    tested = prepared.test()
     result = results.summarise(config, data, net, history, tested)
     before = prepared.snapshot.history if prepared.snapshot else []
     if config["lanes"] > 1 and len(before) == len(history):

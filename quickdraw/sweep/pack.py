@@ -10,6 +10,8 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from quickdraw.building import construct
 from quickdraw.console import PrintableFormatter
 from quickdraw.data.dataset import Dataset
@@ -27,6 +29,7 @@ from quickdraw.sweep import pruning_hook
 
 TRAINED = "trained, and not tested yet"
 FILES_OF_A_LANE = 4
+TESTED_HERE = frozenset({"cuda"})  # kinds of device that take a process seconds to start: its jobs are tested here, too
 
 log = logging.getLogger("quickdraw")
 
@@ -88,7 +91,7 @@ class LaneJob:
             result = run.result()
             if result:
                 raise RunError(run.nothing_to_do(result))
-            prepared = stages.prepare(
+            prepared = self.prepared = stages.prepare(
                 run, self.config, self.asked["overrides"], self.asked["config_from"], one_of_many=True, data=data
             )
             self.held.callback(prepared.tracker.close)
@@ -121,13 +124,17 @@ class LaneJob:
     def leave(self, error: BaseException | None, reason: str = TRAINED) -> int:
         """Give the folder back, which says how the training ended; return the exit code of a process that ended so.
 
-        Without an error the job is interrupted for a reason: another process goes on with it.
+        Without an error the job is interrupted for a reason, and another process goes on with it: if it is trained, the
+        test may have been done here.
         """
         with self.logs.about(self.folder):
             try:
                 with self.held:
                     if error:
                         raise error
+                    if reason == TRAINED and torch.device(self.config["device"]).type in TESTED_HERE:
+                        self.prepared.test()
+                        reason = stages.TESTED
                     self.run.update(state="interrupted", reason=reason)
             except Interrupted as stop:
                 return 128 + stop.signal_number

@@ -17,10 +17,11 @@ from quickdraw import engine, graphs
 from quickdraw.data.batches import Batches
 from quickdraw.data.resident import on_device
 from quickdraw.graphs import CudaRecorder
+from quickdraw.learning_rate import LearningRate
 from quickdraw.model.convnet import ConvNet
 from quickdraw.run.checkpoint import encode
 from quickdraw.schedule import constant, warmup_cosine
-from quickdraw.state import Snapshot
+from quickdraw.state import Snapshot, State
 from tests.gpu import GPU
 from tests.support.graphs import LR, MODELS, OPTIMIZERS, assert_same, eager_lines, trained
 from tests.support.program import call
@@ -147,8 +148,6 @@ def test_a_training_continued_from_any_step_ends_with_the_same_bits(
 
 def killed_at_step(number: int) -> None:
     """End this process as `kill -9` does, after so many steps."""
-    from quickdraw.state import State
-
     real, steps = State.count_step, count(1)
 
     def count_step(self: State) -> None:
@@ -241,6 +240,28 @@ def test_a_snapshot_of_a_cpu_is_continued(
     assert rest.history[0]["train_loss"] == here.history[0]["train_loss"]
 
 
+def test_no_step_waits_for_the_device(batches: tuple[Batches, Batches], monkeypatch: pytest.MonkeyPatch) -> None:
+    count_step, check_finite = State.count_step, State.check_finite
+
+    def counted(self: State) -> None:
+        count_step(self)
+        if self.epoch == 3:  # each batch size has its graph by then
+            torch.cuda.set_sync_debug_mode("error")
+
+    def checked(self: State, rate: LearningRate) -> None:
+        torch.cuda.set_sync_debug_mode("default")
+        check_finite(self, rate)
+
+    monkeypatch.setattr(State, "count_step", counted)
+    monkeypatch.setattr(State, "check_finite", checked)
+    batches[0].augment = 0.5
+    try:
+        run = trained(batches, net=on_gpu(), epochs=5, save=None, checkpoint_every_s=3600)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(run.history) == 5
+
+
 def test_the_host_waits_for_the_device_when_it_is_far_ahead(batches: tuple[Batches, Batches]) -> None:
     recorder = CudaRecorder(torch.device("cuda", torch.cuda.current_device()))
     matrix = torch.randn(4096, 4096, device="cuda")
@@ -265,6 +286,22 @@ def test_predictions_in_large_batches_are_those_of_small_ones(
     small = engine.predict(net, val_batches)
     np.testing.assert_allclose(large.loss, small.loss, rtol=1e-4, atol=1e-5)
     assert (large.predicted == small.predicted).mean() > 0.98
+
+
+def test_a_capture_that_lacks_memory_ends_the_training(
+    batches: tuple[Batches, Batches], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Large(ConvNet):
+        def forward(self, x: Tensor) -> Tensor:
+            if torch.cuda.is_current_stream_capturing():
+                x = x + torch.empty(1 << 50, dtype=torch.uint8, device="cuda").view(-1)[0]
+            return super().forward(x)
+
+    caplog.set_level(logging.INFO)
+    with pytest.raises(torch.OutOfMemoryError):
+        trained(batches, net=on_gpu(Large))
+    assert eager_lines(caplog) == []
+    assert len(trained(batches, net=on_gpu()).history) == 3  # nothing is left of it
 
 
 def test_a_captured_optimizer_counts_its_steps_on_the_device(batches: tuple[Batches, Batches]) -> None:

@@ -15,6 +15,7 @@ from tests.support.training import network, same, saved, weights, without_times
 
 pytest.importorskip("quickdraw.lanes", reason="lanes are not in this checkout")
 from quickdraw.lanes import train
+from quickdraw.lanes.dropout import Streams
 from tests.support.packs import BY_LANE, RATES, SETTINGS, Job, trained
 
 pytestmark = GPU
@@ -87,3 +88,25 @@ def test_one_of_a_pack_is_continued_by_itself_with_the_same_bits(
             resume_from=saved(data),
         )
         assert same(weights(rest), weights(whole.net)), step
+
+
+def test_lanes_that_wait_for_their_step_do_not_let_the_host_wait(
+    batches: tuple[Batches, Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (half,) = trained(2, batches, [job(0, epochs=1, checkpoint_every_s=0)])
+    begin_step = Streams.begin_step
+
+    def begun(self: Streams, step: int) -> None:
+        begin_step(self, step)
+        torch.cuda.set_sync_debug_mode("error" if step < 2 else "default")  # the last of three is done by both lanes
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Streams, "begin_step", begun)
+        rest = Job(
+            0, BY_LANE["adamw"][0], network(1, RATES[0]).cuda(), saved(half.saves[2]), **(SETTINGS[0] | {"epochs": 1})
+        )
+        try:
+            trained(2, batches, [rest, job(1, epochs=1)])
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert same(weights(rest.net), weights(half.net))
