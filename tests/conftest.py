@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from quickdraw.data.batches import Batches
 from quickdraw.data.doodles import draw_class
-from tests.support.program import ROOT, SHARED, Outcome, call, restore_interrupts
+from tests.support.program import ROOT, SHARED, Outcome, call, restore_interrupts, with_pictures
 
 SMALL = ("data.classes=[cat,moon,door]", "data.batch_size=32", "trainer.epochs=2", "threads=1")
 CONF = ROOT / "conf"
@@ -94,7 +94,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     (folder / "data").mkdir()
     for name in ("cat", "moon", "door"):
         np.save(folder / "data" / f"{name}.npy", draw_class(name, 130, seed=1))
-    outcome = call(folder, *SMALL, "trainer.epochs=3")
+    outcome = call(folder, *SMALL, "trainer.epochs=3", setup=with_pictures)
     assert outcome.code == 0, outcome.err
     return outcome
 

@@ -15,8 +15,10 @@ import pytest
 
 from quickdraw.data.doodles import draw_class
 from quickdraw.files import read_json
+from tests.conftest import SMALL
 from tests.support.browser import Board, board, find_chromium, seen
-from tests.support.sweeps import job_folders, sweep
+from tests.support.program import call
+from tests.support.sweeps import job_folders
 
 GRIDS = (
     "Test/confusion_matrix",
@@ -45,7 +47,9 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     (folder / "data").mkdir()
     for name in ("cat", "moon", "door"):
         np.save(folder / "data" / f"{name}.npy", draw_class(name, 130, seed=1))
-    outcome = sweep(folder, folder / "data", "dropout_rate=0.3,0.5", "exp_name=dropout")
+    # Its jobs are not forked from the tests' server: they draw their pictures.
+    typed = ("-m", "dropout_rate=0.3,0.5", "exp_name=dropout", "hydra.launcher.report=false")
+    outcome = call(folder, *SMALL, *typed)
     assert outcome.code == 0, outcome
     return job_folders(folder)
 
@@ -114,6 +118,7 @@ def test_the_projector_shows_256_points_with_sprites_and_class_names(shown: Boar
     shown.keep("projector")
 
 
+@pytest.mark.stress
 def test_the_graph_shows_the_network_with_its_layers(shown: Board) -> None:
     page = shown.open("graphs")
     page.locator("text", has_text="ConvNet").first.wait_for()
@@ -123,6 +128,7 @@ def test_the_graph_shows_the_network_with_its_layers(shown: Board) -> None:
     shown.keep("graph")
 
 
+@pytest.mark.stress
 def test_images_shows_every_grid_of_both_runs(shown: Board, jobs: list[Path]) -> None:
     page = shown.open("images")
     images = page.locator("tf-image-loader img")
@@ -138,6 +144,7 @@ def test_images_shows_every_grid_of_both_runs(shown: Board, jobs: list[Path]) ->
     assert shown.answered("images/individualImage") == [200] * len(tags) == [200] * images.count()
 
 
+@pytest.mark.stress
 def test_custom_scalars_shows_train_and_validation_in_one_chart(shown: Board) -> None:
     page = shown.open("custom_scalars")
     page.get_by_text("Accuracy: train and val").wait_for()

@@ -127,14 +127,18 @@ def test_a_stream_that_cannot_be_written_to_is_still_an_error() -> None:
         stream.detach()
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+ALL = ">&- 2>&- <&-"
+ONE = [pytest.param(closed, marks=pytest.mark.stress) for closed in (">&-", "2>&-")]
+
+
+@pytest.mark.parametrize("closed", [*ONE, ALL])
 def test_a_run_with_closed_streams_trains_on(closed: str, tmp_path: Path) -> None:
     typed = "data=synthetic data.per_class=8 data.classes=[cat,moon] model=mlp trainer=smoke threads=1"
     assert shell(f"$PY {ROOT / 'run.py'} {typed} hydra.run.dir=here {closed}", tmp_path).returncode == 0
     assert (tmp_path / "here/result.json").is_file()
 
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("closed", [ONE[1], ALL])
 def test_a_sweep_with_closed_streams_trains_its_jobs(closed: str, tmp_path: Path) -> None:
     typed = "-m seed=0 data=synthetic data.per_class=8 data.classes=[cat,moon] model=mlp trainer=smoke threads=1"
     launcher = "hydra.launcher.report=false exp_name=closed"

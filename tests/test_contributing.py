@@ -2,59 +2,29 @@
 
 import csv
 import json
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.program import ROOT
+from tests.support.copied import Copy
+from tests.support.program import NET, Outcome
 
 QUICK = ("data=synthetic", "data.per_class=20", "data.classes=[cat,moon,door]", "trainer.epochs=1", "threads=1")
+SMALL = (*QUICK, *NET)
 
-
-class Copy:
-    """A copy of the project that a test may change, and a folder to run it in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.root = folder / "project"
-        self.root.mkdir()
-        for name in ("conf", "quickdraw", "hydra_plugins", "tests"):
-            shutil.copytree(ROOT / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("run.py", "pyproject.toml"):
-            shutil.copy(ROOT / name, self.root)
-
-    def write(self, name: str, text: str) -> None:
-        """Write a new file."""
-        path = self.root / name
-        assert not path.exists()
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-
-    def insert(self, name: str, after: str, text: str) -> None:
-        """Insert a text behind another one, which the file must hold once."""
-        path = self.root / name
-        before, found, rest = path.read_text().partition(after)
-        assert found
-        assert after not in rest
-        path.write_text(before + after + text + rest)
-
-    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, *arguments]
-        return subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=300, check=False)
-
-    def train(self, *arguments: str) -> Path:
-        """Train; return the run's folder. In the end the run must be completed."""
-        done = self.python("run.py", *arguments)
-        assert done.returncode == 0, done.stderr
-        (result,) = self.root.glob("outputs/*/*/*/result.json")
-        return result.parent
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Copy:
-    return Copy(tmp_path)
+# A row's command, by the name of the folder that it is called in.
+COMMANDS = {
+    "a model": ("model=linear", *QUICK),
+    "a data set": ("data=bars", "model=mlp", "trainer.epochs=1", "threads=1"),
+    "an optimizer of torch": ("optimizer=nadam", *SMALL),
+    "an optimizer of one's own": ("optimizer=signs", *SMALL),
+    "a schedule": ("schedule=halves", "optimizer.lr=0.004", *SMALL, "data.batch_size=16"),
+    "a preset": ("experiment=flat", *QUICK),
+    "a fixed sweep": ("-m", "experiment=rates", "hydra.launcher.report=false", *SMALL),
+    "a key": (*SMALL, "model.slope=0.2"),
+    "a key out of range": (*SMALL, "model.slope=2"),
+    "a metric": ("trainer.monitor=val_sure_accuracy", *SMALL),
+}
 
 
 def settings(run: Path) -> dict[str, dict[str, object]]:
@@ -93,12 +63,6 @@ class Linear(nn.Module):
     )
 
 
-def test_a_model(project: Copy) -> None:
-    add_model(project)
-    run = project.train("model=linear", *QUICK)
-    assert json.loads((run / "result.json").read_bytes())["parameters"] == 785 * 3
-
-
 def add_data_set(project: Copy) -> None:
     project.write(
         "quickdraw/data/bars.py",
@@ -131,20 +95,8 @@ def split(count: int, batch_size: int, seed: int) -> Batches:
     project.write("conf/data/bars.yaml", "_target_: quickdraw.data.bars.Bars\ncount: 60\nbatch_size: 16\n")
 
 
-def test_a_data_set(project: Copy) -> None:
-    add_data_set(project)
-    run = project.train("data=bars", "trainer.epochs=1", "threads=1")
-    assert json.loads((run / "result.json").read_bytes())["classes"] == ["upright", "lying"]
-
-
 def add_optimizer_of_torch(project: Copy) -> None:
     project.write("conf/optimizer/nadam.yaml", "_target_: torch.optim.NAdam\n_partial_: true\nlr: 0.002\n")
-
-
-def test_an_optimizer_of_torch(project: Copy) -> None:
-    add_optimizer_of_torch(project)
-    run = project.train("optimizer=nadam", *QUICK)
-    assert settings(run)["optimizer"] == {"_target_": "torch.optim.NAdam", "_partial_": True, "lr": 0.002}
 
 
 def add_optimizer_of_ones_own(project: Copy) -> None:
@@ -176,23 +128,10 @@ class Signs(torch.optim.Optimizer):
     )
 
 
-def test_an_optimizer_of_ones_own(project: Copy) -> None:
-    add_optimizer_of_ones_own(project)
-    project.train("optimizer=signs", *QUICK)
-
-
 def add_schedule(project: Copy) -> None:
-    schedule = project.root / "quickdraw" / "schedule.py"
     function = "\n\ndef halves(done: float, every: float = 0.5) -> float:\n    return 0.5 ** (done // every)\n"
-    schedule.write_text(schedule.read_text() + function)
+    project.append("quickdraw/schedule.py", function)
     project.write("conf/schedule/halves.yaml", "_target_: quickdraw.schedule.halves\n_partial_: true\nevery: 0.5\n")
-
-
-def test_a_schedule(project: Copy) -> None:
-    add_schedule(project)
-    run = project.train("schedule=halves", "optimizer.lr=0.004", *QUICK, "data.batch_size=16")
-    with (run / "metrics.csv").open(newline="") as file:
-        assert [float(row["lr"]) for row in csv.DictReader(file)] == [0.002]  # of an epoch's last step
 
 
 def add_preset(project: Copy) -> None:
@@ -203,39 +142,22 @@ def add_preset(project: Copy) -> None:
     )
 
 
-def test_a_preset(project: Copy) -> None:
-    add_preset(project)
-    run = project.train("experiment=flat", *QUICK)
-    assert settings(run)["model"]["_target_"] == "quickdraw.model.mlp.MLP"
-    assert settings(run)["model"]["dropout_rate"] == 0.25
-    assert settings(run)["data"]["batch_size"] == 16
-
-
-def test_a_fixed_sweep(project: Copy) -> None:
+def add_fixed_sweep(project: Copy) -> None:
     project.write(
         "conf/experiment/rates.yaml",
         "# @package _global_\n# python run.py -m experiment=rates\n"
         'hydra:\n  sweeper:\n    params:\n      optimizer.lr: "0.001,0.01"\n',
     )
-    done = project.python("run.py", "-m", "experiment=rates", "hydra.launcher.report=false", *QUICK)
-    assert done.returncode == 0, done.stderr
-    rates = {settings(path.parent)["optimizer"]["lr"] for path in project.root.glob("outputs/multirun/*/*/result.json")}
-    assert rates == {0.001, 0.01}
 
 
-def test_a_key(project: Copy) -> None:
+def add_key(project: Copy) -> None:
     project.insert("quickdraw/model/mlp.py", "hidden: int = 256, ", "slope: float = 0.0, ")
     project.insert("quickdraw/model/mlp.py", "nn.Linear(28 * 28, hidden), ", "nn.LeakyReLU(slope), ")
     project.insert("conf/model/mlp.yaml", "hidden: 256\n", "slope: 0.1\n")
     project.insert("quickdraw/rules.py", "RULES: dict[str, Rule] = {\n", '    "model.slope": PORTION,\n')
-    refused = project.python("run.py", "model=mlp", "model.slope=2", *QUICK)
-    assert refused.returncode == 1
-    assert refused.stderr == "error: model.slope: expected a number in [0, 1], got 2\n"
-    assert settings(project.train("model=mlp", "model.slope=0.2", *QUICK))["model"]["slope"] == 0.2
 
 
-def test_a_metric(project: Copy) -> None:
-    metrics = project.root / "quickdraw" / "metrics.py"
+def add_metric(project: Copy) -> None:
     function = '''
 
 @metric("Accuracy/{split}_sure")
@@ -243,8 +165,92 @@ def sure_accuracy(predictions: "Predictions") -> float:
     """Share of drawings that are recognised with a confidence above 0.2."""
     return (predictions.correct & (predictions.confidence > 0.2)).mean()
 '''
-    metrics.write_text(metrics.read_text() + function)
-    run = project.train("trainer.monitor=val_sure_accuracy", *QUICK)
+    project.append("quickdraw/metrics.py", function)
+
+
+ROWS = (
+    add_model,
+    add_data_set,
+    add_optimizer_of_torch,
+    add_optimizer_of_ones_own,
+    add_schedule,
+    add_preset,
+    add_fixed_sweep,
+    add_key,
+    add_metric,
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy of the project in which every row was followed; none needs what another one added."""
+    project = Copy(tmp_path_factory.mktemp("contributing"))
+    for add in ROWS:
+        add(project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def outcomes(project: Copy) -> dict[str, Outcome]:
+    """What became of each row's command."""
+    return project.call_each(COMMANDS)
+
+
+def completed(outcome: Outcome) -> Path:
+    """The folder of a run that is completed."""
+    assert outcome.code == 0, outcome.err
+    assert (outcome.run / "result.json").is_file()
+    return outcome.run
+
+
+def test_a_model(outcomes: dict[str, Outcome]) -> None:
+    run = completed(outcomes["a model"])
+    assert json.loads((run / "result.json").read_bytes())["parameters"] == 785 * 3
+
+
+def test_a_data_set(outcomes: dict[str, Outcome]) -> None:
+    run = completed(outcomes["a data set"])
+    assert json.loads((run / "result.json").read_bytes())["classes"] == ["upright", "lying"]
+
+
+def test_an_optimizer_of_torch(outcomes: dict[str, Outcome]) -> None:
+    run = completed(outcomes["an optimizer of torch"])
+    assert settings(run)["optimizer"] == {"_target_": "torch.optim.NAdam", "_partial_": True, "lr": 0.002}
+
+
+def test_an_optimizer_of_ones_own(outcomes: dict[str, Outcome]) -> None:
+    run = completed(outcomes["an optimizer of one's own"])
+    assert settings(run)["optimizer"]["_target_"] == "quickdraw.optimizer.signs.Signs"
+
+
+def test_a_schedule(outcomes: dict[str, Outcome]) -> None:
+    with (completed(outcomes["a schedule"]) / "metrics.csv").open(newline="") as file:
+        assert [float(row["lr"]) for row in csv.DictReader(file)] == [0.002]  # of an epoch's last step
+
+
+def test_a_preset(outcomes: dict[str, Outcome]) -> None:
+    run = completed(outcomes["a preset"])
+    assert settings(run)["model"]["_target_"] == "quickdraw.model.mlp.MLP"
+    assert settings(run)["model"]["dropout_rate"] == 0.25
+    assert settings(run)["data"]["batch_size"] == 16
+
+
+def test_a_fixed_sweep(outcomes: dict[str, Outcome]) -> None:
+    outcome = outcomes["a fixed sweep"]
+    assert outcome.code == 0, outcome.err
+    results = outcome.folder.glob("outputs/multirun/*/*/result.json")
+    assert {settings(path.parent)["optimizer"]["lr"] for path in results} == {0.001, 0.01}
+
+
+def test_a_key(outcomes: dict[str, Outcome]) -> None:
+    refused = outcomes["a key out of range"]
+    assert refused.code == 1
+    assert refused.err == "error: model.slope: expected a number in [0, 1], got 2\n"
+    assert settings(completed(outcomes["a key"]))["model"]["slope"] == 0.2
+
+
+def test_a_metric(outcomes: dict[str, Outcome]) -> None:
+    run = completed(outcomes["a metric"])
     with (run / "metrics.csv").open(newline="") as file:
         (epoch,) = csv.DictReader(file)
     result = json.loads((run / "result.json").read_bytes())
@@ -256,11 +262,9 @@ def sure_accuracy(predictions: "Predictions") -> float:
 
 
 def test_the_projects_own_tests_find_nothing_amiss_in_what_the_rows_add(project: Copy) -> None:
-    for add in (add_model, add_data_set, add_optimizer_of_torch, add_optimizer_of_ones_own, add_schedule, add_preset):
-        add(project)
     lines = "".join(f"    {name}  new here\n" for name in ("model/linear.py", "data/bars.py", "optimizer/signs.py"))
     project.insert("quickdraw/__init__.py", "Where everything is", f" now:\n\n{lines}\nAnd ")
-    named = "linear or bars or nadam or signs or halves or flat or map"
+    named = "linear or bars or nadam or signs or halves or flat or rates or map"
     tests = ("tests/test_config.py", "tests/test_models.py", "tests/test_layout.py")
     done = project.python("-m", "pytest", "-n", "0", *tests, "-k", named)
     assert done.returncode == 0, done.stdout

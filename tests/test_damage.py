@@ -28,12 +28,22 @@ from tests.support import damage
 from tests.support.jobs_here import JobsHere
 from tests.support.made_up import make_run, make_sweep
 
-SAMPLE = 60
+SAMPLE = 20
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_sweep(tmp_path_factory.mktemp("whole") / "sweep", seeds=2)
 
 
 @pytest.fixture
-def sweep(tmp_path: Path) -> Path:
-    return make_sweep(tmp_path / "sweep", seeds=2)
+def sweep(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "sweep"))
+
+
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "leave_report", lambda folder: None)  # they take seconds
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -59,8 +69,8 @@ def edit(path: Path, **changes: Any) -> None:
         ("result.json", {"best_epoch": [3]}, "best_epoch: expected a whole number from 1 up"),
     ],
 )
-def test_a_record_that_makes_no_sense_is_in_its_row_with_the_reason(
-    name: str, changes: dict[str, Any], reason: str, sweep: Path, capsys: pytest.CaptureFixture[str]
+def test_a_record_that_makes_no_sense_is_damage_with_the_reason(
+    name: str, changes: dict[str, Any], reason: str, sweep: Path
 ) -> None:
     job = sweep / "lr-0.01_dropout-0.3_seed-0"
     edit(job / name, **changes)
@@ -69,21 +79,25 @@ def test_a_record_that_makes_no_sense_is_in_its_row_with_the_reason(
     assert run.reason.startswith(f"{name}: ")
     assert reason in run.reason
 
-    # Every view of the sweep has the others, and names this one.
+
+def test_every_view_of_a_sweep_names_damaged_jobs_and_has_the_others(
+    sweep: Path, without_pictures: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = [sweep / f"lr-0.01_dropout-0.3_seed-{seed}" for seed in (0, 1)]
+    edit(jobs[0] / "status.json", warnings="none")
+    edit(jobs[1] / "result.json", val_loss=True)
     found = read_sweep(sweep)
-    assert len(found.completed) == 7
-    assert "damaged" in str(write_summary(sweep).read_text())
+    assert len(found.completed) == 6
+    assert write_summary(sweep).read_text().count("damaged") == 2
     assert len(run_frame(found)) == 10
-    assert "damaged" in set(failure_frame(found)["state"])
-    assert sum(ranking_frame(found)["seeds"]) == 7
-    assert "damaged" in "".join(page.page(found))
-    for command in (["sweep", str(sweep)], ["list", "--outputs", str(sweep.parent)], ["show", str(job)]):
-        code = analysis.main(command)
-        printed = capsys.readouterr()
-        if command[0] == "list":
-            assert (code, "there is no run yet" in printed.err) == (1, True)  # these runs lie elsewhere
-        else:
-            assert (code, "damaged" in printed.out) == (0, True)
+    assert list(failure_frame(found)["state"]).count("damaged") == 2
+    assert sum(ranking_frame(found)["seeds"]) == 6
+    assert "".join(page.page(found)).count("damaged") >= 2
+    for command in (["sweep", str(sweep)], *(["show", str(job)] for job in jobs)):
+        assert analysis.main(command) == 0
+        assert "damaged" in capsys.readouterr().out
+    assert analysis.main(["list", "--outputs", str(sweep.parent)]) == 1
+    assert "there is no run yet" in capsys.readouterr().err  # these runs lie elsewhere
 
 
 @pytest.mark.parametrize("name", ["status.json", "result.json"])
@@ -106,7 +120,7 @@ def test_a_folder_a_pipe_or_a_device_in_a_files_place_is_damage(sweep: Path) -> 
     assert len(states) == 10
 
 
-def test_folders_nested_without_end_and_links_that_loop_hide_no_run(sweep: Path) -> None:
+def test_folders_nested_without_end_and_links_that_loop_hide_no_run(sweep: Path, without_pictures: None) -> None:
     (sweep / "loop").symlink_to(".")
     (sweep / "group").mkdir()
     (sweep / "failed").rename(sweep / "group" / "failed")
@@ -253,8 +267,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return damage.make_home(tmp_path_factory.mktemp("home"))
 
 
-def test_any_damage_ends_in_an_answer_or_one_line(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "leave_report", lambda folder: None)  # pictures take seconds
+def test_any_damage_ends_in_an_answer_or_one_line(home: Path, tmp_path: Path, without_pictures: None) -> None:
     asked = damage.known(home)
     problems: list[str] = []
     for seed in range(SAMPLE):
@@ -262,7 +275,9 @@ def test_any_damage_ends_in_an_answer_or_one_line(home: Path, tmp_path: Path, mo
     assert problems == []
 
 
-def test_the_fuzzed_commands_find_nothing_wrong_in_whole_folders(home: Path, tmp_path: Path) -> None:
+def test_the_fuzzed_commands_find_nothing_wrong_in_whole_folders(
+    home: Path, tmp_path: Path, without_pictures: None
+) -> None:
     shutil.copytree(home, tmp_path / "copy")
     asked = damage.known(home)
     assert len(asked.configs) == 10

@@ -1,10 +1,8 @@
 """A data set of one's own: four attributes are enough, and what is wrong with them is said before the first step."""
 
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,8 @@ import pytest
 from quickdraw.data.batches import Batches
 from quickdraw.data.dataset import Dataset, check_dataset
 from quickdraw.errors import DataError
-from tests.support.program import ROOT
+from tests.support.program import Outcome, call
+from tests.support.user_files import use
 
 SQUARES = '''
 """Filled squares, small and large."""
@@ -41,46 +40,32 @@ class Squares(Dataset):
 WITHOUT_VAL = SQUARES.replace("self.val =", "self.validation =")
 
 
-@pytest.fixture(scope="module")
-def copy_of_the_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The program in another place, where files may be added."""
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("conf", "quickdraw", "hydra_plugins"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "run.py", folder)
-    return folder
+def train(folder: Path, source: str) -> Outcome:
+    """Train on a data set of one python file and one yaml file, in the folder `run`."""
+    for name in ("quickdraw/data", "conf/data"):
+        (folder / name).mkdir(parents=True)
+    (folder / "quickdraw/data/squares.py").write_text(source)
+    (folder / "conf/data/squares.yaml").write_text("_target_: quickdraw.data.squares.Squares\nbatch_size: 16\n")
+    typed = ("--config-dir=conf", "data=squares", "model=mlp", "trainer=smoke", "threads=1", "hydra.run.dir=run")
+    return call(folder, *typed, setup=partial(use, folder / "quickdraw"))
 
 
-def train(project: Path, name: str, source: str) -> "subprocess.CompletedProcess[str]":
-    """Add a data set as CONTRIBUTING says, one python file and one yaml file, and train on it."""
-    (project / f"quickdraw/data/{name}.py").write_text(source)
-    (project / f"conf/data/{name}.yaml").write_text(f"_target_: quickdraw.data.{name}.Squares\nbatch_size: 16\n")
-    return subprocess.run(
-        [sys.executable, "run.py", f"data={name}", "trainer=smoke", "threads=1", f"hydra.run.dir={name}"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-
-
-def test_a_data_set_with_four_attributes_trains_to_the_end(copy_of_the_project: Path) -> None:
-    outcome = train(copy_of_the_project, "squares", SQUARES)
-    assert outcome.returncode == 0, outcome.stderr
-    assert "120 drawings of 2 classes: 80 train, 20 val, 20 test" in outcome.stdout
-    result = json.loads((copy_of_the_project / "squares/result.json").read_text())
+def test_a_data_set_with_four_attributes_trains_to_the_end(tmp_path: Path) -> None:
+    outcome = train(tmp_path, SQUARES)
+    assert outcome.code == 0, outcome.err
+    assert "120 drawings of 2 classes: 80 train, 20 val, 20 test" in outcome.out
+    result = json.loads((tmp_path / "run/result.json").read_text())
     assert result["classes"] == ["small", "large"]
-    description = json.loads((copy_of_the_project / "squares/weights/quickdraw_net.json").read_text())
+    description = json.loads((tmp_path / "run/weights/quickdraw_net.json").read_text())
     assert description["drawings"] == {"train": 80, "val": 20, "test": 20, "total": 120, "copies": 0}
     assert set(description["fingerprints"]) == {"small", "large"}
 
 
-def test_one_that_lacks_something_ends_before_the_first_step_in_one_line(copy_of_the_project: Path) -> None:
-    outcome = train(copy_of_the_project, "unfinished", WITHOUT_VAL)
-    assert outcome.returncode == 1
-    assert outcome.stderr == "error: data: Squares has no val; set classes, train, val and test in its __init__\n"
-    assert not (copy_of_the_project / "unfinished/metrics.csv").exists()
+def test_one_that_lacks_something_ends_before_the_first_step_in_one_line(tmp_path: Path) -> None:
+    outcome = train(tmp_path, WITHOUT_VAL)
+    assert outcome.code == 1
+    assert outcome.err == "error: data: Squares has no val; set classes, train, val and test in its __init__\n"
+    assert not (tmp_path / "run/metrics.csv").exists()
 
 
 def images(count: int = 12) -> np.ndarray:

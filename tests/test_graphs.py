@@ -52,7 +52,10 @@ def test_each_schedule_reaches_the_graph(
     both(monkeypatch, lambda: trained(batches, schedule=rounded(schedule)))
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(model, id=name, marks=[pytest.mark.stress] * (name == "resnet18")) for name, model in MODELS.items()],
+)
 def test_each_model_can_be_captured(
     files: list[np.ndarray], model: Callable[..., nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from quickdraw.data.bitmaps import Bitmaps
 from quickdraw.model.convnet import ConvNet, load_weights
 from tests.conftest import SMALL
-from tests.support.program import Outcome, call
+from tests.support.program import NET, Outcome, call
 
 Run = Callable[..., Outcome]
 
@@ -156,7 +156,7 @@ def test_the_terminal_shows_one_line_an_epoch_and_ends_with_what_comes_next(
 
 def test_same_command_gives_the_same_weights_and_another_seed_does_not(run: Run) -> None:
     first, again, other = (
-        (run(f"hydra.run.dir={name}", f"seed={seed}").folder / name / "weights/quickdraw_net.pth").read_bytes()
+        (run(*NET, f"hydra.run.dir={name}", f"seed={seed}").folder / name / "weights/quickdraw_net.pth").read_bytes()
         for name, seed in (("first", 0), ("again", 0), ("other", 1))
     )
     assert first == again != other
@@ -196,7 +196,7 @@ def test_two_runs_in_the_same_second_get_two_folders(tmp_path: Path) -> None:
 
 def test_a_multirun_trains_each_setting_in_a_folder_of_its_own(tmp_path: Path, drawings: Path) -> None:
     sweep = ("-m", "dropout_rate=0.3,0.5", "hydra/launcher=basic", "exp_name=some_sweep", "trainer.epochs=1")
-    outcome = call(tmp_path, *sweep, f"data.root={drawings}", *SMALL[:2], "threads=1")
+    outcome = call(tmp_path, *sweep, *NET, f"data.root={drawings}", *SMALL[:2], "threads=1")
     assert outcome.code == 0, outcome.err
     jobs = sorted(path.parent for path in (outcome.folder / "outputs/multirun/some_sweep").glob("*/result.json"))
     assert [read(job / "status.json")["config"]["dropout_rate"] for job in jobs] == [0.3, 0.5]
@@ -239,7 +239,7 @@ def test_other_choices_train(run: Run, choice: tuple[str, ...]) -> None:
 
 
 def test_synthetic_drawings_need_no_data(tmp_path: Path) -> None:
-    arguments = ("data=synthetic", "data.per_class=20", "trainer=smoke", "threads=1", "exp_name=embedded")
+    arguments = ("data=synthetic", "data.per_class=20", *NET, "trainer=smoke", "threads=1", "exp_name=embedded")
     outcome = call(tmp_path, *arguments)
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith("200 drawings of 10 classes: 140 train, 30 val, 30 test")
@@ -306,7 +306,7 @@ def test_settings_that_do_not_go_together_are_no_bug(run: Run, arguments: tuple[
 
 def test_infinity_is_typed_as_the_configuration_writes_it(tmp_path: Path, drawings: Path) -> None:
     typed = ("trainer.grad_clip=.inf", "trainer.patience=.inf", "exp_name=infinite")
-    outcome = call(tmp_path, *SMALL, f"data.root={drawings}", "trainer.epochs=1", *typed)
+    outcome = call(tmp_path, *SMALL, *NET, f"data.root={drawings}", "trainer.epochs=1", *typed)
     assert outcome.code == 0, outcome.err
     saved = read(outcome.run / "status.json")["config"]["trainer"]
     assert (saved["grad_clip"], saved["patience"]) == (".inf", ".inf")

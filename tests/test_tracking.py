@@ -21,7 +21,7 @@ from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.tracking import Tracker
 from quickdraw.state import Snapshot
-from tests.support.program import Outcome
+from tests.support.program import NET, Outcome
 
 SCALARS = {
     "Loss/train": "train_loss",
@@ -119,7 +119,7 @@ def test_the_projector_shows_256_drawings_with_class_names_and_sprites(finished:
 
 
 def test_the_projector_shows_all_drawings_where_there_are_fewer(run: Callable[..., Outcome]) -> None:
-    outcome = run("trainer.epochs=1", "data.limit_per_class=20")
+    outcome = run(*NET, "trainer.epochs=1", "data.limit_per_class=20")
     vectors, metadata, sprite = projector(outcome.run)
     assert len(vectors) == len(metadata) == 42
     assert sprite == (math.ceil(math.sqrt(42)) * 28,) * 2
@@ -168,9 +168,9 @@ def test_a_new_run_leaves_older_ones_as_they_are(run: Callable[..., Outcome]) ->
     def files(folder: Path) -> dict[Path, tuple[bytes, int]]:
         return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
-    first = run("trainer.epochs=1").run
+    first = run(*NET, "trainer.epochs=1").run
     before = files(first)
-    second = run("trainer.epochs=1", "seed=1").folder
+    second = run(*NET, "trainer.epochs=1", "seed=1").folder
     assert files(first) == before
     assert len(list(second.glob("outputs/runs/*/*"))) == 2
 

@@ -9,6 +9,7 @@ import pytest
 from quickdraw import building, user_files
 from quickdraw.errors import ConfigError
 from tests.support.program import Outcome, call
+from tests.support.user_files import use
 
 SMALL = ("data=synthetic", "data.per_class=30", "trainer=smoke", "threads=1", "hydra.run.dir=run")
 
@@ -54,18 +55,6 @@ class Mine(torch.optim.Optimizer):
 """
 
 OTHER_KEYS_GONE = ("~optimizer.weight_decay", "~optimizer.betas", "~optimizer.fused")
-
-
-def use(package: Path) -> None:
-    """Let this process find users' files in another folder."""
-    import quickdraw
-    import quickdraw.data
-    import quickdraw.model
-
-    quickdraw.__path__.append(str(package))
-    quickdraw.data.__path__.append(str(package / "data"))
-    quickdraw.model.__path__.append(str(package / "model"))
-    user_files.PACKAGE = package
 
 
 @pytest.fixture

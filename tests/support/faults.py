@@ -170,14 +170,15 @@ def queued_again_by_sigusr2() -> None:
     signals_in_training(signal.SIGUSR2)
 
 
-def slow_steps(seconds: float) -> None:
-    """Let each training step take some time more."""
+def held_until(there: Path) -> None:
+    """Let each training step wait for a file to be there."""
     from quickdraw import engine
 
     real = engine.training_step
 
     def step(*arguments: Any) -> Any:
-        time.sleep(seconds)
+        while not there.exists():
+            time.sleep(0.01)
         return real(*arguments)
 
     engine.training_step = step

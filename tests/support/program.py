@@ -1,7 +1,8 @@
 """Calls `run.py` as a user would, in a process of its own that costs no imports.
 
 A server process imports torch and the project once; each call is forked from it, with its own folder, output files,
-and exit code (`kill -9` included). Tests set limits or faults up in that process by a `setup` function.
+and exit code (`kill -9` included). Tests set limits or faults up in that process by a `setup` function. Runs there draw
+no pictures for TensorBoard, unless `setup` is `with_pictures`.
 """
 
 import multiprocessing
@@ -18,16 +19,11 @@ SHARED = ROOT.parent / "shared" / "quickdraw"
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.support.preload"])
 
+PATIENCE_S = 240  # a busy machine; nothing here takes that long on an idle one
+NET = ("model=mlp", "model.hidden=8")  # where it does not matter which network is trained
+
 # A run that needs no drawings and takes half a second.
-QUICK = (
-    "data=synthetic",
-    "data.per_class=8",
-    "data.classes=[cat,moon]",
-    "model=mlp",
-    "model.hidden=8",
-    "trainer=smoke",
-    "threads=1",
-)
+QUICK = ("data=synthetic", "data.per_class=8", "data.classes=[cat,moon]", *NET, "trainer=smoke", "threads=1")
 
 
 @dataclass
@@ -64,7 +60,7 @@ class Program:
         """End it as `kill -9` does."""
         self.send(signal.SIGKILL)
 
-    def wait(self, timeout_s: float = 60) -> Outcome:
+    def wait(self, timeout_s: float = PATIENCE_S) -> Outcome:
         """Wait for its end."""
         self.process.join(timeout_s)
         if self.process.exitcode is None:
@@ -80,6 +76,14 @@ class Program:
 def call(folder: Path, *arguments: str, setup: Callable[[], Any] | None = None) -> Outcome:
     """Call `python run.py` with these arguments in `folder` and wait for its end."""
     return Program(folder, arguments, setup).wait()
+
+
+def with_pictures() -> None:
+    """Let this process draw a run's pictures for TensorBoard. A `setup`; a job forked from our server draws none."""
+    from quickdraw.run.tracking import Tracker
+    from tests.support.preload import draw_pictures
+
+    Tracker._charts = draw_pictures  # type: ignore[method-assign]
 
 
 def restore_interrupts() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from quickdraw.cores import usable_cores
 from quickdraw.run.folder import RunFolder
 from tests.support import faults
-from tests.support.program import Outcome, Program, call
+from tests.support.program import NET, Outcome, Program, call
 
 TIMES = {"train_s", "total_s", "samples_per_s", "peak_rss_mb"}
 LOGS = ("tensorboard", "run.log")  # nothing that is promised depends on them
@@ -33,8 +33,8 @@ SHORT = (
     "threads=1",
     "hydra.run.dir=run",
 )
-TINY = (*SHORT, "model=mlp", "model.hidden=8")
-LONGER = (*SHORT, "data.batch_size=16", "trainer.epochs=3", "trainer.checkpoint_every_s=0.03")  # 18 steps
+TINY = (*SHORT, *NET)
+LONGER = (*TINY, "data.batch_size=16", "trainer.epochs=3", "trainer.checkpoint_every_s=0.03")  # 18 steps
 
 Life = Generator[Callable[[], Program], Outcome, None]  # yields calls of run.py, is sent their outcomes
 
@@ -90,6 +90,14 @@ def state(folder: Path) -> str:
             digest.update(re.sub(r"\.\w+\.tmp$", ".tmp", str(path.relative_to(folder))).encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def sample(album: Path, operations: list[str], every: int) -> list[int]:
+    """The numbers of photographs to continue from: some of those that differ, one before each kind of operation."""
+    different = {state(album / str(number)): number for number in range(1, len(operations) + 1)}  # no fsync does
+    numbers = list(different.values())
+    of_kinds = {operations[number - 1].split()[0]: number for number in numbers}
+    return sorted({*numbers[::every], *of_kinds.values()})
 
 
 def stray(folder: Path) -> list[str]:

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import SMALL
-from tests.support.program import Outcome, Program
-
-PATIENCE_S = 120  # a busy machine; nothing here takes that long on an idle one
+from tests.support.program import PATIENCE_S, Outcome, Program
 
 
 def share_server() -> None:
