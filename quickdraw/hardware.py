@@ -5,6 +5,7 @@ torch costs over a second and is imported where it is used: the parent of a swee
 
 import contextlib
 import ctypes
+import functools
 import os
 import platform
 import sys
@@ -118,8 +119,9 @@ def resolve_precision(precision: str, device: str) -> str:
     return "bfloat16" if faster else "float32"
 
 
+@functools.cache
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that can change a result."""
+    """The versions of Python and of the packages that can change a result; read in 5 ms, and once for a whole pack."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(PackageNotFoundError):  # most models do without torchvision

@@ -86,3 +86,20 @@ def test_a_package_that_only_an_earlier_version_recorded_is_no_difference(
     del versions["torchvision"]
     (warning,) = warnings_of(tmp_path, {**now, "versions": versions}, now)
     assert warning.startswith("versions.numpy was '1.0' and is ")
+
+
+def test_versions_are_read_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def version(package: str) -> str:
+        asked.append(package)
+        return "1.0"
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hardware, "version", version)
+        hardware.versions.cache_clear()
+        first, second = hardware.versions(), hardware.versions()
+    hardware.versions.cache_clear()
+    assert first == second
+    assert first["torch"] == "1.0"
+    assert asked == list(hardware.PACKAGES)
