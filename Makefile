@@ -1,5 +1,5 @@
-# make run: train on the embedded drawings.  make test: every test (make test REQUIRE_BROWSER=1: those that need
-# Chromium too, or fail).  Both set up .venv first, once.
+# make run: train on the embedded drawings.  make test: a test of every promise (make test REQUIRE_BROWSER=1: those
+# that need Chromium too, or fail).  make stress: the long tests.  All set up .venv first, once.
 PYTHON ?= python3
 ifeq ($(OS),Windows_NT)
 BIN := .venv/Scripts
@@ -15,7 +15,7 @@ run: .venv/run.stamp
 
 test: export REQUIRE_BROWSER := $(REQUIRE_BROWSER)
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -n 2 $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 stress: .venv/dev.stamp
 	$(BIN)/python -m pytest -m stress $(TESTS)

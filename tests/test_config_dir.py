@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -55,20 +56,28 @@ def mine(tmp_path_factory: pytest.TempPathFactory, drawings: Path) -> tuple[Path
     return folder, (f"--config-dir={folder}", "experiment=own", "seed=5", f"data.root={drawings}", *SMALL[1:])
 
 
-def stop(folder: Path, command: tuple[str, ...]) -> Outcome:
+@pytest.fixture(scope="module")
+def terminated(mine: tuple[Path, tuple[str, ...]], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """A run that got SIGTERM in its third step, in the folder `run`."""
-    return call(folder, *command, "hydra.run.dir=run", setup=partial(faults.signals_in_training, signal.SIGTERM))
+    setup = partial(faults.signals_in_training, signal.SIGTERM)
+    return call(tmp_path_factory.mktemp("terminated"), *mine[1], "hydra.run.dir=run", setup=setup)
+
+
+@pytest.fixture
+def stopped(terminated: Outcome, tmp_path: Path) -> Path:
+    """A folder of its own with that run."""
+    shutil.copytree(terminated.folder, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run"
 
 
 def test_it_is_continued_by_the_very_command_that_is_printed(
-    mine: tuple[Path, tuple[str, ...]], tmp_path: Path
+    mine: tuple[Path, tuple[str, ...]], terminated: Outcome, stopped: Path, tmp_path: Path
 ) -> None:
     folder, command = mine
     (tmp_path / "whole").mkdir()
     assert call(tmp_path / "whole", *command, "hydra.run.dir=run").code == 0
-    stopped = stop(tmp_path, command)
-    _, _, printed = stopped.err.strip().partition("continue with: python run.py ")
-    assert status(tmp_path / "run")["config_from"] == [str(folder)]
+    _, _, printed = terminated.err.strip().partition("continue with: python run.py ")
+    assert status(stopped)["config_from"] == [str(folder)]
     again = call(tmp_path, *shlex.split(printed), setup=partial(faults.signals_in_training, signal.SIGINT))
     assert again.code == 130, again.err
     outcome = call(tmp_path, *shlex.split(printed))
@@ -76,7 +85,7 @@ def test_it_is_continued_by_the_very_command_that_is_printed(
     assert ending(tmp_path / "run") == ending(tmp_path / "whole/run")
 
 
-@pytest.mark.parametrize("gone", [False, True])
+@pytest.mark.parametrize("gone", [pytest.param(False, marks=pytest.mark.stress), True])
 def test_it_is_repeated_wherever_the_files_are_now(
     gone: bool, mine: tuple[Path, tuple[str, ...]], tmp_path: Path
 ) -> None:
@@ -94,10 +103,10 @@ def test_it_is_repeated_wherever_the_files_are_now(
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_options_stand_on_either_side(place: str, mine: tuple[Path, tuple[str, ...]], tmp_path: Path) -> None:
-    folder, command = mine
-    stop(tmp_path, command)
-    options = ["--config-dir", str(folder), "--cfg", "job"]
+def test_options_stand_on_either_side(
+    place: str, mine: tuple[Path, tuple[str, ...]], stopped: Path, tmp_path: Path
+) -> None:
+    options = ["--config-dir", str(mine[0]), "--cfg", "job"]
     typed = [*options, "resume=run"] if place == "before" else ["resume=run", *options]
     outcome = call(tmp_path, *typed)
     assert (outcome.code, outcome.err) == (0, "")
@@ -105,17 +114,15 @@ def test_options_stand_on_either_side(place: str, mine: tuple[Path, tuple[str, .
     assert "label_smoothing: 0.1" in outcome.out
 
 
-def test_changed_settings_are_refused_as_for_any_other_run(mine: tuple[Path, tuple[str, ...]], tmp_path: Path) -> None:
-    stop(tmp_path, mine[1])
+def test_changed_settings_are_refused_as_for_any_other_run(stopped: Path, tmp_path: Path) -> None:
     assert refused(call(tmp_path, "resume=run", "model.hidden=8"), "model.hidden was 7 and is 8")
 
 
-def test_a_folder_that_a_stranger_names_is_never_read(mine: tuple[Path, tuple[str, ...]], tmp_path: Path) -> None:
-    stop(tmp_path, mine[1])
+def test_a_folder_that_a_stranger_names_is_never_read(stopped: Path, tmp_path: Path) -> None:
     write_files(tmp_path / "evil", HOSTILE)
-    content = status(tmp_path / "run")
+    content = status(stopped)
     content["config_from"] = [str(tmp_path / "evil")]
-    (tmp_path / "run/status.json").write_text(json.dumps(content))
+    (stopped / "status.json").write_text(json.dumps(content))
     assert call(tmp_path, "resume=run").code == 0
     assert not (tmp_path / "made").exists()
 
@@ -131,12 +138,11 @@ def test_a_folder_that_a_stranger_names_is_never_read(mine: tuple[Path, tuple[st
     ids=str,
 )
 def test_settings_that_no_run_has_are_refused_before_they_become_overrides(
-    key: str, value: object, mine: tuple[Path, tuple[str, ...]], tmp_path: Path
+    key: str, value: object, stopped: Path, tmp_path: Path
 ) -> None:
-    stop(tmp_path, mine[1])
-    content = status(tmp_path / "run")
+    content = status(stopped)
     content["config"][key] = value
-    (tmp_path / "run/status.json").write_text(json.dumps(content))
+    (stopped / "status.json").write_text(json.dumps(content))
     assert refused(call(tmp_path, "resume=run"))
     assert not (tmp_path / "made").exists()
 

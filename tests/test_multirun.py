@@ -15,7 +15,7 @@ from hydra_plugins.quickdraw_cli.command_line import with_sweep_name
 from quickdraw.run.listing import write_summary
 from tests.conftest import SMALL
 from tests.support import faults
-from tests.support.program import ROOT, Outcome, call
+from tests.support.program import NET, ROOT, Outcome, call
 from tests.support.sweeps import (
     alive,
     job_folders,
@@ -32,7 +32,7 @@ from tests.support.sweeps import (
     weights,
 )
 
-LONG = ("trainer.epochs=25", "trainer.checkpoint_every_s=0.02", "optimizer.lr=0.001,0.002,0.003")
+LONG = (*NET, "trainer.epochs=60", "trainer.checkpoint_every_s=0.02", "optimizer.lr=0.001,0.002,0.003")
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,8 @@ def test_mistake_in_the_last_job_costs_nothing(tmp_path: Path, drawings: Path, b
 def test_basic_and_local_launcher_give_the_same_bits(tmp_path: Path, drawings: Path) -> None:
     (tmp_path / "basic").mkdir()
     (tmp_path / "local").mkdir()
-    basic = sweep(tmp_path / "basic", drawings, "hydra/launcher=basic", "hydra/sweeper=basic", "seed=0,1")
-    local = sweep(tmp_path / "local", drawings, "seed=0,1")
+    basic = sweep(tmp_path / "basic", drawings, "hydra/launcher=basic", "hydra/sweeper=basic", *NET, "seed=0,1")
+    local = sweep(tmp_path / "local", drawings, *NET, "seed=0,1")
     assert (basic.code, local.code) == (0, 0), basic.err + local.err
     assert len(set(weights(tmp_path / "local").values())) == 2
     assert weights(tmp_path / "basic") == weights(tmp_path / "local")
@@ -78,7 +78,7 @@ def test_a_job_that_dies_touches_no_other_and_alone_runs_again(tmp_path: Path, d
     bad = tmp_path / "bad"
     shutil.copytree(drawings, bad)
     (bad / "moon.npy").rename(tmp_path / "moon.npy")
-    arguments = (f"{drawings},{bad}", "optimizer.lr=0.002,1e30", "seed=0,1", "trainer.epochs=15")
+    arguments = (f"{drawings},{bad}", *NET, "optimizer.lr=0.002,1e30", "seed=0,1", "trainer.epochs=15")
     program = start(tmp_path, *arguments)
     kill(tmp_path, "*drawings*lr-0.002_seed-1-*", signal.SIGKILL, program)
     first = program.wait()
@@ -115,13 +115,13 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path: Path, drawings: Path) ->
 
 
 def test_dry_run_tells_what_there_is_to_do_and_leaves_nothing(tmp_path: Path, drawings: Path) -> None:
-    dry = ("seed=0,1,1", "dropout_rate=0.3", "hydra.launcher.dry_run=true")
+    dry = (*NET, "seed=0,1,1", "dropout_rate=0.3", "hydra.launcher.dry_run=true")
     outcome = sweep(tmp_path, drawings, *dry)
     assert outcome.code == 0, outcome.err
     assert re.search(r"^seed=1 +new +seed-1-[0-9a-f]{16}$", outcome.out, re.MULTILINE)
     assert ": 2 to run; time left: unknown" in outcome.out
     assert list(tmp_path.iterdir()) == []
-    assert sweep(tmp_path, drawings, "seed=0", "dropout_rate=0.3", "exp_name=s").code == 0
+    assert sweep(tmp_path, drawings, *NET, "seed=0", "dropout_rate=0.3", "exp_name=s").code == 0
     outcome = sweep(tmp_path, drawings, *dry, "exp_name=s")
     assert re.search(r"^seed=0 +completed ", outcome.out, re.MULTILINE)
     assert re.search(r": 1 to run; time left: about \d+ s", outcome.out)
@@ -162,7 +162,14 @@ def test_summary_is_right_after_the_parent_was_killed_and_can_be_made_again(tmp_
     assert path.read_bytes() == text
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.stress),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.stress),
+    ],
+)
 def test_signal_lets_jobs_save_and_the_same_command_continues(
     tmp_path: Path, drawings: Path, undisturbed: Outcome, number: int, code: int
 ) -> None:
@@ -202,10 +209,10 @@ def test_two_sweeps_at_the_same_time_share_the_jobs(tmp_path: Path, drawings: Pa
 
 
 def test_same_settings_run_once_and_more_values_keep_what_is_there(tmp_path: Path, drawings: Path) -> None:
-    first = sweep(tmp_path, drawings, "optimizer.lr=1e-3,0.001", "seed=0")
+    first = sweep(tmp_path, drawings, *NET, "optimizer.lr=1e-3,0.001", "seed=0")
     assert first.code == 0, first.err
     before = times(job_folders(tmp_path))
-    second = sweep(tmp_path, drawings, "optimizer.lr=0.0010,2e-3,.002", "seed=0")
+    second = sweep(tmp_path, drawings, *NET, "optimizer.lr=0.0010,2e-3,.002", "seed=0")
     assert second.code == 0, second.err
     assert re.search("^2 jobs in .*: 1 to run$", second.out, re.MULTILINE)
     assert {path: before[path] for path in before} == {path: path.stat().st_mtime_ns for path in before}
@@ -240,17 +247,17 @@ def test_preset_that_names_itself_keeps_its_name(tmp_path: Path, monkeypatch: py
 
 def test_folder_names_are_short_and_mean_nothing_to_a_shell(tmp_path: Path) -> None:
     nasty = ["'/a b/c'", "'$(rm x)&|;<>*?!#~`='", "'" + "long" * 60 + "'", "-x", "'é\"\\\\'"]
-    outcome = sweep(tmp_path, ",".join(nasty), "seed=0,1", "data.limit_per_class=null,3", "hydra.launcher.dry_run=true")
+    outcome = sweep(tmp_path, ",".join(nasty), "data.limit_per_class=null,3", "hydra.launcher.dry_run=true")
     assert outcome.code == 0, outcome.err
     folders = [line.split()[-1] for line in outcome.out.splitlines() if " new " in line]
-    assert len(set(folders)) == len(nasty) * 4
+    assert len(set(folders)) == len(nasty) * 2
     assert all(re.fullmatch(r"\w[\w.+-]{1,69}", folder) for folder in folders), folders
 
 
 def test_works_from_another_folder_and_survives_the_death_of_its_server(tmp_path: Path, drawings: Path) -> None:
     """A true `python run.py`, whose jobs are forked from a server of its own."""
     command = [sys.executable, str(ROOT / "run.py"), "-m", f"data.root={drawings}", *SMALL, "hydra.launcher.n_jobs=2"]
-    command += ["hydra.launcher.report=false", "trainer.epochs=15", "seed=0,1,2"]
+    command += ["hydra.launcher.report=false", *NET, "trainer.epochs=60", "seed=0,1,2"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as parent:
         two_jobs(tmp_path)
         os.kill(server_of(parent.pid), signal.SIGKILL)
@@ -274,10 +281,10 @@ def server_of(parent: int) -> int:
 
 
 def test_hparams_show_the_same_columns_in_all_jobs_and_one_row_a_job(tmp_path: Path, drawings: Path) -> None:
-    outcome = sweep(tmp_path, drawings, "model=convnet,mlp", "dropout_rate=0.3,0.5", "trainer.epochs=1")
+    outcome = sweep(tmp_path, drawings, "model=convnet,mlp", "dropout_rate=0.3", "trainer.epochs=1")
     assert outcome.code == 0, outcome.err
     groups, columns = hparams(tmp_path / "outputs")
-    assert len(groups) == 4
+    assert len(groups) == 2
     assert {"dropout_rate", "model._target_", "model.hidden", "optimizer.lr"} <= columns
     assert all(columns - {"model.hidden"} <= set(group) for group in groups)
 
@@ -313,10 +320,11 @@ def test_a_long_tmpdir_ends_no_sweep(tmp_path: Path, drawings: Path) -> None:
     assert "2 jobs in" in outcome.out
 
 
-@pytest.mark.parametrize("searched", [False, True])
+@pytest.mark.parametrize("searched", [False, pytest.param(True, marks=pytest.mark.stress)])
 def test_a_reader_that_leaves_stops_no_job(tmp_path: Path, drawings: Path, searched: bool) -> None:
     """As `... | head -1` does, after the first line of a sweep and of a search."""
-    command = [sys.executable, str(ROOT / "run.py"), "-m", f"data.root={drawings}", *SMALL, "dropout_rate=0.1,0.2"]
+    command = [sys.executable, str(ROOT / "run.py"), "-m", f"data.root={drawings}", *SMALL, *NET]
+    command += ["hydra.launcher.report=false", "dropout_rate=0.1,0.2"]
     if searched:
         command += ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=2", "hydra.sweeper.pruner=none"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

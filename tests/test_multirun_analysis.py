@@ -9,7 +9,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.support.program import ROOT, Outcome
+from tests.support.program import NET, ROOT, Outcome
 from tests.support.sweeps import start, sweep, two_jobs
 
 NOTEBOOK = ROOT / "multirun_analysis.ipynb"
@@ -20,7 +20,7 @@ REPORT = "hydra.launcher.report=true"
 def finished_sweep(tmp_path_factory: pytest.TempPathFactory, drawings: Path) -> Outcome:
     """A sweep of four jobs of which two fail."""
     folder = tmp_path_factory.mktemp("multirun")
-    return sweep(folder, f"{drawings},{folder}", REPORT, "optimizer.lr=0.008,0.0001", "exp_name=small")
+    return sweep(folder, f"{drawings},{folder}", *NET, REPORT, "optimizer.lr=0.008,0.0001", "exp_name=small")
 
 
 def test_sweep_leaves_its_report_though_jobs_failed(finished_sweep: Outcome) -> None:
@@ -37,6 +37,7 @@ def test_interrupted_sweep_leaves_its_report(tmp_path: Path, drawings: Path) -> 
     program = start(
         tmp_path,
         drawings,
+        *NET,
         REPORT,
         "exp_name=stopped",
         "trainer.epochs=500",

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from hydra_plugins.quickdraw_cli.command_line import with_sweep_name
+from tests.support.program import NET
 from tests.support.sweeps import job_folders, running, start, states, summary, sweep, times, until
 
-RACE = ("hydra/sweeper=race",)
+RACE = (*NET, "hydra/sweeper=race")
 GRID = ("optimizer.lr=1e-5,8e-3", "dropout_rate=0.1,0.2")
 SHORT = ("trainer.epochs=1", "hydra.sweeper.max_seeds=3", "hydra.sweeper.confirm=1")
 
@@ -104,7 +105,7 @@ def test_killed_race_continues_and_a_grid_takes_its_place(tmp_path: Path, drawin
     assert again.code == 0, again.err
     assert "finished, none to run" in again.out
     assert times(job_folders(tmp_path)) == before
-    grid = sweep(tmp_path, drawings, *GRID, "trainer.epochs=1")
+    grid = sweep(tmp_path, drawings, *NET, *GRID, "trainer.epochs=1")
     assert grid.code == 0, grid.err
     assert ": none to run" in grid.out
     assert "with one seed each" in grid.out
@@ -115,7 +116,7 @@ def test_drawn_settings_are_raced_and_more_keep_those_that_were_drawn(tmp_path: 
     space = ("optimizer.lr=tag(log,interval(1e-4,1e-1))", "model=convnet,mlp", "hydra.launcher.dry_run=true")
     shown = []
     for count in (3, 5):
-        outcome = sweep(tmp_path, drawings, *RACE, *space, f"hydra.sweeper.n_settings={count}")
+        outcome = sweep(tmp_path, drawings, "hydra/sweeper=race", *space, f"hydra.sweeper.n_settings={count}")
         assert outcome.code == 0, outcome.err
         shown.append([line.split("  ")[0] for line in outcome.out.splitlines() if " left" in line])
     assert len({*shown[1]}) == 5

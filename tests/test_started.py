@@ -33,8 +33,8 @@ runpy.run_path({PROGRAM!r}, run_name="__main__")
 @pytest.mark.parametrize(
     ("words", "variables"),
     [
-        (["-m", "cProfile", "-o", "profile", PROGRAM], {}),
-        (["-O", "train.py"], {"PYTHONSAFEPATH": "1"}),
+        pytest.param(["-m", "cProfile", "-o", "profile", PROGRAM], {}, marks=pytest.mark.stress),
+        pytest.param(["-O", "train.py"], {"PYTHONSAFEPATH": "1"}, marks=pytest.mark.stress),
         (["script.py"], {"PYTHONSAFEPATH": "1"}),
     ],
     ids=["a profiler", "a link", "runpy"],
@@ -48,7 +48,7 @@ def test_a_sweep_is_started_by_anything(words: list[str], variables: dict[str, s
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
