@@ -11,7 +11,7 @@ import pytest
 
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.listing import read_run
-from tests.support.program import Outcome, call
+from tests.support.program import NET, Outcome, call
 from tests.support.sweeps import (
     alive,
     job_folders,
@@ -27,8 +27,8 @@ from tests.support.sweeps import (
 )
 
 LANES = ("hydra.launcher.lanes=3", "device=cpu")
-GRID = ("optimizer.lr=0.002,0.004", "seed=0,1,2", *LANES)
-LONG = ("trainer.epochs=12", "trainer.checkpoint_every_s=0.1", "optimizer.lr=0.001,0.002", "seed=0,1", *LANES)
+GRID = (*NET, "optimizer.lr=0.002,0.004", "seed=0,1,2", *LANES)
+LONG = (*NET, "trainer.epochs=60", "trainer.checkpoint_every_s=0.05", "optimizer.lr=0.001,0.002", "seed=0,1", *LANES)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def in_lanes(folder: Path, count: int) -> list[Path]:
 
 
 def test_a_job_in_a_lane_leaves_what_a_job_leaves(grid: Outcome, tmp_path: Path, drawings: Path) -> None:
-    alone = sweep(tmp_path, drawings, "optimizer.lr=0.002", "seed=0", "device=cpu")
+    alone = sweep(tmp_path, drawings, *NET, "optimizer.lr=0.002", "seed=0", "device=cpu")
     assert alone.code == 0, alone.err
     (other,) = job_folders(tmp_path)
     jobs = job_folders(grid.folder)
@@ -95,7 +95,7 @@ def test_a_job_in_a_lane_leaves_what_a_job_leaves(grid: Outcome, tmp_path: Path,
 
 
 def test_a_job_ends_with_the_same_bits_in_whatever_company(grid: Outcome, tmp_path: Path, drawings: Path) -> None:
-    few = sweep(tmp_path, drawings, "seed=2,1", "optimizer.lr=0.004", "exp_name=few", *LANES)
+    few = sweep(tmp_path, drawings, *NET, "seed=2,1", "optimizer.lr=0.004", "exp_name=few", *LANES)
     assert few.code == 0, few.err
     ours = {name.rpartition("-")[2]: digest for name, digest in weights(grid.folder).items()}
     theirs = {name.rpartition("-")[2]: digest for name, digest in weights(tmp_path).items()}
@@ -110,7 +110,9 @@ def test_the_same_command_has_nothing_to_do_and_more_values_keep_what_is_there(g
     assert weights(grid.folder) == before
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.stress)]
+)
 def test_a_signal_lets_all_lanes_save_and_each_job_can_be_continued_alone(
     tmp_path: Path, drawings: Path, undisturbed: Outcome, number: int, code: int
 ) -> None:
@@ -165,7 +167,7 @@ def test_the_sweep_killed_leaves_no_orphan_and_the_same_command_continues(
 
 
 def test_what_ends_one_job_touches_no_other(grid: Outcome, tmp_path: Path, drawings: Path) -> None:
-    arguments = ("optimizer.lr=0.004,1e30", "seed=0,1", "trainer.patience=1,.inf", *LANES)
+    arguments = (*NET, "optimizer.lr=0.004,1e30", "seed=0,1", "trainer.patience=1,.inf", *LANES)
     outcome = sweep(tmp_path, drawings, *arguments)
     assert outcome.code == 0, outcome.err
     assert sorted(status(job)["state"] for job in job_folders(tmp_path)) == ["completed"] * 4 + ["diverged"] * 4
@@ -176,8 +178,9 @@ def test_what_ends_one_job_touches_no_other(grid: Outcome, tmp_path: Path, drawi
 
 
 def test_shapes_have_packs_of_their_own_and_what_may_not_share_trains_alone(tmp_path: Path, drawings: Path) -> None:
-    arguments = ("model=convnet,mlp,small_resnet", "data.batch_size=32,64", "seed=0,1", "trainer.epochs=1", *LANES)
-    outcome = sweep(tmp_path, drawings, *arguments)
+    small = ("data.limit_per_class=25", "trainer.epochs=1")
+    models = "model=convnet,mlp,small_resnet"
+    outcome = sweep(tmp_path, drawings, *small, models, "data.batch_size=16,32", "seed=0,1", *LANES)
     assert outcome.code == 0, outcome.err
     assert outcome.err.count("not in lanes, each in a process of its own: SmallResNet ") == 1
     widths = {job.name: status(job)["config"]["lanes"] for job in job_folders(tmp_path)}
@@ -189,7 +192,7 @@ def test_what_cannot_begin_is_refused_with_the_cause(tmp_path: Path, drawings: P
     outcome = sweep(tmp_path, drawings, "seed=0,1", "hydra.launcher.lanes=0")
     assert outcome.code == 1
     assert "hydra.launcher.lanes: expected a whole number from 1 to 4096 or auto, got 0" in outcome.err
-    job = sweep(tmp_path, f"{drawings},{tmp_path / 'none'}", "seed=0,1", *LANES)
+    job = sweep(tmp_path, f"{drawings},{tmp_path / 'none'}", *NET, "seed=0,1", *LANES)
     assert job.code == 1
     assert sorted(status(each)["state"] for each in job_folders(tmp_path)) == ["completed"] * 2 + ["failed"] * 2
 
@@ -204,7 +207,7 @@ def test_a_run_alone_has_the_bits_of_its_lane(grid: Outcome, tmp_path: Path) -> 
 
 def test_a_search_prunes_in_lanes(tmp_path: Path, drawings: Path) -> None:
     space = ("optimizer.lr=tag(log,interval(1e-4,1e-1))", "hydra/sweeper=optuna", "hydra.sweeper.startup_trials=3")
-    outcome = sweep(tmp_path, drawings, *space, "trainer.epochs=4", "hydra.sweeper.n_trials=8", *LANES)
+    outcome = sweep(tmp_path, drawings, *NET, *space, "trainer.epochs=4", "hydra.sweeper.n_trials=8", *LANES)
     assert outcome.code == 0, outcome.err
     assert "[8/8]" in outcome.out
     found = [status(job) for job in job_folders(tmp_path)]
@@ -219,7 +222,7 @@ def test_a_search_prunes_in_lanes(tmp_path: Path, drawings: Path) -> None:
 
 def test_a_race_runs_in_lanes(tmp_path: Path, drawings: Path) -> None:
     race = ("hydra/sweeper=race", "hydra.sweeper.max_seeds=2", "hydra.sweeper.confirm=1", "trainer.epochs=1")
-    outcome = sweep(tmp_path, drawings, *race, "optimizer.lr=1e-5,8e-3", *LANES)
+    outcome = sweep(tmp_path, drawings, *NET, *race, "optimizer.lr=1e-5,8e-3", *LANES)
     assert outcome.code == 0, outcome.err
     found = [status(job) for job in job_folders(tmp_path)]
     assert len(found) >= 5

@@ -171,9 +171,10 @@ def queued_again_by_sigusr2() -> None:
 
 
 def held_until(there: Path) -> None:
-    """Let each training step wait for a file to be there."""
+    """Let each training step wait for a file to be there, no longer than the tests' server lives."""
     from quickdraw import engine
 
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     real = engine.training_step
 
     def step(*arguments: Any) -> Any:
