@@ -73,7 +73,7 @@ def train_and_test(
         config_from(HydraConfig.get()),
         one_of_many=sweep is not None,
         on_begin=lambda: update_summary(sweep) if sweep else None,
-        is_tested=stages.is_tested(run),
+        is_tested=stages.was_tested(run),
     )
     with stop.politely():  # a signal may end the training after any step
         history = prepared.train(stop, pruning_hook.raise_if_pruned)

@@ -118,7 +118,6 @@ def test_the_projector_shows_256_points_with_sprites_and_class_names(shown: Boar
     shown.keep("projector")
 
 
-@pytest.mark.stress
 def test_the_graph_shows_the_network_with_its_layers(shown: Board) -> None:
     page = shown.open("graphs")
     page.locator("text", has_text="ConvNet").first.wait_for()
@@ -128,7 +127,6 @@ def test_the_graph_shows_the_network_with_its_layers(shown: Board) -> None:
     shown.keep("graph")
 
 
-@pytest.mark.stress
 def test_images_shows_every_grid_of_both_runs(shown: Board, jobs: list[Path]) -> None:
     page = shown.open("images")
     images = page.locator("tf-image-loader img")
@@ -144,7 +142,6 @@ def test_images_shows_every_grid_of_both_runs(shown: Board, jobs: list[Path]) ->
     assert shown.answered("images/individualImage") == [200] * len(tags) == [200] * images.count()
 
 
-@pytest.mark.stress
 def test_custom_scalars_shows_train_and_validation_in_one_chart(shown: Board) -> None:
     page = shown.open("custom_scalars")
     page.get_by_text("Accuracy: train and val").wait_for()

@@ -48,7 +48,7 @@ def test_a_sweep_is_started_by_anything(words: list[str], variables: dict[str, s
         env={**os.environ, **variables},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -77,7 +77,7 @@ class Prepared:
         return tested
 
 
-def is_tested(run: RunFolder) -> bool:
+def was_tested(run: RunFolder) -> bool:
     """Whether a pack has trained and tested the run, so that its network is needed on no device any more."""
     return run.status.get("reason") == TESTED
 

@@ -19,7 +19,7 @@ SHARED = ROOT.parent / "shared" / "quickdraw"
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.support.preload"])
 
-PATIENCE_S = 240  # a busy machine; nothing here takes that long on an idle one
+PATIENCE_S = 120  # a busy machine; nothing here takes that long on an idle one
 NET = ("model=mlp", "model.hidden=8")  # where it does not matter which network is trained
 
 # A run that needs no drawings and takes half a second.
