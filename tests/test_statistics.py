@@ -130,6 +130,18 @@ def test_pair_that_varies_plainly_more_is_judged_by_its_own_differences() -> Non
     assert compared.df[0, 5] == 9
 
 
+def test_a_setting_equals_itself_however_little_is_known_of_it() -> None:
+    nan = np.nan
+    seeds = np.array([[0.2493, nan, nan], [nan, 0.5722, 0.5722], [nan, 0.4852, 0.457], [nan, nan, 0.5662]])
+    judged = pairs(seeds)
+    assert judged.known
+    assert judged.df[0, 0] < 1
+    margins = judged.margins(0.05)
+    assert (np.diag(margins) == 0).all()
+    assert np.isinf(margins[0, 1:]).all()
+    assert judged.margins_to(0, 0.05)[0] == judged.half_widths(0, 0.05)[0] == 0
+
+
 @pytest.mark.parametrize("spread", [0.0, 1.0])
 def test_true_distances_lie_in_their_intervals_and_the_best_is_not_out_in_95_of_100_sweeps(spread: float) -> None:
     held = kept = 0

@@ -66,18 +66,23 @@ class Pairs:
     def margins(self, level: float) -> Floats:
         """By how much j may seem better than i by luck [K, K], for all j at once: Dunnett's test with i as control."""
         critical = critical_values(level, len(self.means) - 1, self.df, self.correlation[:, None])
-        return critical * self.error
+        return widths(critical, self.error)
 
     def margins_to(self, leader: int, level: float) -> Floats:
         """The same for one j: the column of the leader [K]."""
         critical = critical_values(level, len(self.means) - 1, self.df[:, leader], self.correlation)
-        return critical * self.error[:, leader]
+        return widths(critical, self.error[:, leader])
 
     def half_widths(self, leader: int, level: float) -> Floats:
         """Half the simultaneous intervals of the leader's differences from all others [K]: Dunnett's, two-sided."""
         own = self.correlation[leader]
         critical = critical_values(level, len(self.means) - 1, self.df[leader], own, two_sided=True)
-        return critical * self.error[leader]
+        return widths(critical, self.error[leader])
+
+
+def widths(critical: Floats, error: Floats) -> Floats:
+    """Critical values, which may be infinite, times standard errors, which are 0 for a setting beside itself."""
+    return np.where(error > 0, critical, 0.0) * error
 
 
 def pairs(values: Floats) -> Pairs:
