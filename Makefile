@@ -28,7 +28,7 @@ test-clusters: .venv/cluster.stamp
 WITH_TORCH = $$([ -x $(BIN)/python ] && echo $(BIN)/python || echo $(PYTHON))
 test-gpu:
 	$(WITH_TORCH) -c 'import torch, pytest' 2>/dev/null || $(MAKE) .venv/dev.stamp
-	$(WITH_TORCH) -m pytest -W default -m gpu -rs tests/gpu
+	$(WITH_TORCH) -m pytest -W default -m gpu -rs $$($(WITH_TORCH) -c 'import xdist' 2>/dev/null && echo --numprocesses=8) tests/gpu
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.speed

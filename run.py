@@ -26,7 +26,7 @@ with quiet_interrupts() if __name__ == "__main__" else contextlib.nullcontext():
     from hydra_plugins.quickdraw_cli import command_line, resolvers
     from hydra_plugins.quickdraw_cli.resolvers import plain
     from hydra_plugins.quickdraw_cli.saved import config_from
-    from quickdraw import settings
+    from quickdraw import hardware, settings
     from quickdraw.run.folder import RunFolder
     from quickdraw.run.listing import update_summary
     from quickdraw.sweep import pruning_hook
@@ -62,6 +62,8 @@ def train_and_test(
     run: RunFolder, config: dict[str, Any], stop: StopSignal, overrides: list[str], sweep: Path | None
 ) -> dict[str, Any]:
     """Train and test what the configuration describes; return the content of `result.json`."""
+    if not run.tested:
+        hardware.start_cuda(config["device"])
     from quickdraw.run import stages  # torch takes 1.2 s, so it is imported only when the settings are good
 
     if sweep and run.begun:
@@ -73,7 +75,7 @@ def train_and_test(
         config_from(HydraConfig.get()),
         one_of_many=sweep is not None,
         on_begin=lambda: update_summary(sweep) if sweep else None,
-        is_tested=stages.was_tested(run),
+        is_tested=run.tested,
     )
     with stop.politely():  # a signal may end the training after any step
         history = prepared.train(stop, pruning_hook.raise_if_pruned)

@@ -4,9 +4,9 @@ python -m benchmarks.gpu                       prints a Markdown table for bench
 python -m benchmarks.gpu --device cpu --quick  a little of everything on the CPU, to see that it works
 
 The drawings are synthetic, 15,750 for training, unless `--root` names a folder with the ten classes. `drawings/s` of
-one run are those of its last epoch, of a plain loop those of all steps, and of a sweep all of its jobs' in the seconds
-of the whole command. The shares are of what this device was measured to copy (bytes read and written, counted as the
-inputs and outputs of each operation of a step) and to multiply (bfloat16 matrices, two operations a multiply-add).
+`run.py` and a plain loop are those of all steps, of other trainings those of the last epoch, and of a sweep all of its
+jobs' in the seconds of the whole command. The shares are of what this device was measured to copy (bytes read and
+written, counted as each operation's inputs and outputs) and to multiply (bfloat16, two operations a multiply-add).
 """
 
 import argparse
@@ -191,10 +191,10 @@ class Bench:
             self.add_command(what, result["samples_per_s"], result["train_s"], answer.seconds)
 
     def run(self, *arguments: str) -> None:
-        """One run of the program, a whole command."""
+        """One run of the program, a whole command: the second of two, which finds its files in memory."""
         what = f"run.py, ConvNet, {self.size.epochs} epochs"
-        answer = self.called(what, self.folder, self.typed("alone", self.size.epochs, *arguments))
-        if answer:
+        self.called(what, self.folder, self.typed("first", 1, *arguments))
+        if answer := self.called(what, self.folder, self.typed("alone", self.size.epochs, *arguments)):
             (result,) = self.results("runs/alone")
             self.add_command(what, result["samples_per_s"], result["train_s"], answer.seconds)
 

@@ -103,6 +103,7 @@ Where everything is, from the top down; imports run down this list and never up.
 
     run/                            one run: its stages, and for each file of its folder a file here
     run/stages.py                   a run prepared (what the configuration names is built), trained, finished
+    run/warm_up.py                  a GPU's first steps, taken while the rest of a run is prepared
     run/folder.py                   status.json and the lock: who may write, how the run stands, how it ended
     run/checkpoint.py               checkpoint/: written, checked, the newest two kept
     run/tracking.py                 tensorboard/ and metrics.csv

@@ -161,3 +161,30 @@ def test_a_closed_stream_is_as_dev_null(tmp_path: Path) -> None:
     )
     assert shell("$PY writes.py >&- 2>&-", tmp_path).returncode == 0
     assert (tmp_path / "a.txt").read_text() == "mine"
+
+
+ENDING = """
+import os
+import sys
+from types import SimpleNamespace
+import run
+from hydra_plugins.quickdraw_cli import command_line
+
+class Kept:
+    def __del__(self, write=os.write):
+        write(1, b"taken apart")
+
+kept = Kept()
+sys.modules["torch"] = SimpleNamespace(cuda=SimpleNamespace(is_initialized=lambda: {used}))
+sys.exit(command_line.call(run.main))
+"""
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_program_that_used_a_gpu_ends_without_taking_it_apart(used: bool, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ENDING.format(used=used), "no_such_key=1"]
+    where = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+    ended = subprocess.run(command, **where, capture_output=True, text=True, check=False)  # type: ignore[call-overload]
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert ended.stdout == ("" if used else "taken apart")

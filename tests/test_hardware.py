@@ -1,5 +1,6 @@
 """What a run computes on: what `auto` means here, how many cores there are, and which changes are worth a warning."""
 
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,38 @@ def test_a_package_that_only_an_earlier_version_recorded_is_no_difference(
     del versions["torchvision"]
     (warning,) = warnings_of(tmp_path, {**now, "versions": versions}, now)
     assert warning.startswith("versions.numpy was '1.0' and is ")
+
+
+class MadeUpDriver:
+    """As much of `libcuda.so.1` as is asked for; `calls` is what was called, with numbers."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *given: self.calls.append((name, *(value for value in given if isinstance(value, int))))
+
+
+@pytest.mark.parametrize(("device", "gpu"), [("auto", 0), ("cuda", 0), ("cuda:1", 1), ("cpu", None), ("mps", None)])
+def test_the_driver_of_a_gpu_that_may_be_used_starts_at_once(
+    device: str, gpu: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = MadeUpDriver()
+    monkeypatch.setattr(hardware.ctypes, "CDLL", lambda name: driver)
+    before = set(threading.enumerate())
+    hardware.start_cuda(device)
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    expected = [("cuInit", 0), ("cuDeviceGet", gpu), ("cuDevicePrimaryCtxRetain",)]
+    assert driver.calls == ([] if gpu is None else expected)
+
+
+def test_no_driver_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(hardware.ctypes, "CDLL", missing)
+    hardware.start_cuda("cuda")
 
 
 def test_versions_are_read_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:

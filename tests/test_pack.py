@@ -11,8 +11,7 @@ import pytest
 
 from quickdraw.errors import Interrupted
 from quickdraw.predictions import read_predictions
-from quickdraw.run import stages
-from quickdraw.run.folder import RunFolder
+from quickdraw.run.folder import TESTED, RunFolder
 from quickdraw.run.listing import read_run
 from quickdraw.settings import encoded
 from quickdraw.signals import StopSignal
@@ -97,7 +96,7 @@ def test_a_job_that_is_tested_in_the_pack_is_written_out_without_its_device(
         sweeps_end.send_bytes(each)
     pack.PackOfJobs(tmp_path, StopSignal(), pack.RunLog()).work()
     folder = tmp_path / "0"
-    assert (read_run(folder).state, read_run(folder).reason) == ("interrupted", stages.TESTED)
+    assert (read_run(folder).state, read_run(folder).reason) == ("interrupted", TESTED)
     tested = read_predictions(folder / "predictions.npz")
     if damaged:
         max(folder.glob("checkpoint/*")).write_bytes(b"")

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from google.protobuf import text_format
 from tensorboard.backend.event_processing.event_accumulator import TENSORS, EventAccumulator
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
+from quickdraw.run import tracking
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.tracking import Tracker
 from quickdraw.state import Snapshot
@@ -111,11 +113,19 @@ def projector(run: Path) -> tuple[np.ndarray, list[str], tuple[int, int]]:
 
 def test_the_projector_shows_256_drawings_with_class_names_and_sprites(finished: Outcome) -> None:
     vectors, metadata, sprite = projector(finished.run)
-    assert vectors.shape == (256, 800)
-    assert (vectors >= 0).all()  # after a ReLU
+    assert vectors.shape == (256, 256)  # of 800 features
     assert {name: metadata.count(name) > 64 for name in set(metadata)} == {"cat": True, "moon": True, "door": True}
     assert len(metadata) == 256
     assert sprite == (16 * 28, 16 * 28)
+
+
+@pytest.mark.parametrize(("features", "directions"), [(200, 40), (40, 40), (3, 3)])
+def test_points_lie_alike_in_their_principal_directions(features: int, directions: int) -> None:
+    points = torch.rand(40, features, generator=torch.Generator().manual_seed(0))
+    points[7] = points[3]  # two drawings may be the same
+    shown = tracking.turned(points)
+    assert shown.shape == (40, directions)
+    torch.testing.assert_close(shown @ shown.T, points @ points.T)
 
 
 def test_the_projector_shows_all_drawings_where_there_are_fewer(run: Callable[..., Outcome]) -> None:

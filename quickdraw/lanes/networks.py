@@ -1,9 +1,12 @@
 """The networks of all lanes, called as one."""
 
 import copy
+from typing import TypeGuard
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.modules.conv import _ConvNd
 
 from quickdraw.lanes.dropout import LaneDropout, Streams
 from quickdraw.model.layers import Dropout
@@ -17,10 +20,16 @@ class Networks:
         self.streams = Streams(width, next(net.parameters()).device)
         self.skeleton = copy.deepcopy(net)  # only its shape counts: weights and buffers are given in every call
         self.dropouts: dict[str, LaneDropout] = {}
+        self.multiplied: set[str] = set()
         for name, module in net.named_modules():
             if isinstance(module, Dropout):
                 self.dropouts[name] = LaneDropout(self.streams)
                 self.skeleton.set_submodule(name, self.dropouts[name])
+            elif isinstance(module, nn.Linear | _ConvNd):
+                if sees_one_channel(module):
+                    self.skeleton.set_submodule(name, LaneConv(module))
+                self.skeleton.get_submodule(name).register_forward_pre_hook(in_the_type_of_weights)
+                self.multiplied |= {f"{name}.{own}" for own, _ in module.named_parameters(recurse=False)}
         self.skeleton.train()
         self.buffers: dict[str, Tensor] = {}
         own = dict(net.named_buffers())
@@ -45,6 +54,53 @@ class Networks:
         def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
             return functional_call(self.skeleton, (weights, buffers), (images,))
 
+        kind = images.device.type
+        if torch.is_autocast_enabled(kind):
+            # vmap adds a bias by itself, where autocast does not see it: in float32, and so would be all that follows.
+            # So the weights are what autocast makes of them, and each layer takes its numbers as it takes those.
+            narrow = torch.get_autocast_dtype(kind)
+            weights = {name: each.to(narrow) if name in self.multiplied else each for name, each in weights.items()}
         in_dims = (0, 0, None if shared else 0)
         logits: Tensor = vmap(one, in_dims)(weights, self.buffers, images)
         return logits
+
+
+class LaneConv(nn.Module):
+    """Stands for a convolution of pictures of one channel in the network that `torch.func.vmap` calls for all lanes.
+
+    Together they would be a depthwise convolution, whose kernels take a quarter of a step on a GPU; a product of
+    matrices takes a third of that.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.kernel_size = conv.kernel_size
+        self.weight = conv.weight
+        self.bias = conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = self.kernel_size
+        down, across = x.shape[-2] - height + 1, x.shape[-1] - width + 1
+        x = x[:, 0]
+        moved = [x[:, top : top + down, left : left + across] for top in range(height) for left in range(width)]
+        factors = self.weight.flatten(1)
+        if self.bias is not None:  # as one more weight, of a pixel that is 1: added by itself it takes two kernels more
+            moved.append(torch.ones_like(moved[0]))
+            factors = torch.cat([factors, self.bias[:, None]], dim=1)
+        answers = factors @ torch.stack(moved, dim=1).flatten(2)
+        return answers.view(len(x), -1, down, across)
+
+
+def in_the_type_of_weights(module: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What a layer is given, in the type of its weights."""
+    return tuple(x.to(module.weight.dtype) for x in given)  # type: ignore[arg-type]
+
+
+def sees_one_channel(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Whether a layer is a plain convolution of pictures of one channel."""
+    return (
+        type(module) is nn.Conv2d
+        and module.in_channels == 1
+        and module.stride == module.dilation == (1, 1)
+        and module.padding == (0, 0)
+    )

@@ -37,6 +37,7 @@ from quickdraw.user_files import error_in_user_file
 log = logging.getLogger(__name__)
 
 PROBE_S = 0.5  # `held` takes the lock for a moment, which must not refuse the one who wants to keep it
+TESTED = "trained and tested, and not written out yet"  # the reason why such a run was interrupted
 NOTED = ("data.root=", "lanes=")  # overrides that may be others when a run is continued
 NEW_FOLDERS = 4  # how many folders above a run's may be as new as itself
 
@@ -59,6 +60,11 @@ class RunFolder:
     def begun(self) -> bool:
         """Whether the run began. A launcher also notes the settings of a job that died before it did."""
         return "started" in self.status
+
+    @property
+    def tested(self) -> bool:
+        """Whether a pack has trained and tested the run, so that its network is needed on no device any more."""
+        return self.status.get("reason") == TESTED
 
     def result(self) -> dict[str, Any] | None:
         """The final result, or None while the run is not completed."""

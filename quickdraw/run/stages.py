@@ -1,6 +1,7 @@
 """A run in three stages: prepared, trained, finished. `run.py` goes through them with one run, a pack with many."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from quickdraw.building import build, check_network, check_optimizer, construct
 from quickdraw.data.dataset import Dataset, check_dataset
 from quickdraw.data.resident import resident
 from quickdraw.predictions import Predictions, read_predictions
-from quickdraw.run import provenance, results
+from quickdraw.run import provenance, results, warm_up
 from quickdraw.run.checkpoint import Checkpoints
 from quickdraw.run.folder import RunFolder
 from quickdraw.run.tracking import Tracker
@@ -22,7 +23,6 @@ from quickdraw.run.weights import describe_weights
 from quickdraw.state import EpochRecord, Snapshot
 from quickdraw.weights_file import write_weights
 
-TESTED = "trained and tested, and not written out yet"
 PREDICTIONS = "predictions.npz"
 
 log = logging.getLogger("quickdraw")
@@ -43,6 +43,7 @@ class Prepared:
     tracker: Tracker
     device: str
     is_tested: bool
+    warm_up: threading.Thread | None
 
     def train(self, stop: Callable[[], int | None], raise_if_pruned: Callable[[], None]) -> list[EpochRecord]:
         """Train as the configuration says. Return one record an epoch; raises what `engine.train` does."""
@@ -54,11 +55,16 @@ class Prepared:
         train = construct("trainer", self.config["trainer"])
         if self.config["lanes"] > 1:
             train = partial(lanes.train, lanes=self.config["lanes"], **train.keywords)
+        train_batches, val_batches = resident(self.data.train, self.device), resident(self.data.val, self.device)
+        if self.warm_up:
+            from quickdraw.run import charts  # noqa: F401 - 0.3 s for matplotlib, in which Python would only wait
+
+            self.warm_up.join()
         history: list[EpochRecord] = train(
             self.net,
             self.optimizer,
-            resident(self.data.train, self.device),
-            resident(self.data.val, self.device),
+            train_batches,
+            val_batches,
             seed=self.config["seed"],
             on_epoch=on_epoch,
             save=self.checkpoints.save,
@@ -75,11 +81,6 @@ class Prepared:
         tested = engine.predict(self.net, self.data.test)
         tested.write(path)
         return tested
-
-
-def was_tested(run: RunFolder) -> bool:
-    """Whether a pack has trained and tested the run, so that its network is needed on no device any more."""
-    return run.status.get("reason") == TESTED
 
 
 def prepare(
@@ -119,6 +120,7 @@ def prepare(
     log.info("%s; on %s, %s, %s", data, config["device"], threads, config["trainer"]["precision"])
     device = "cpu" if is_tested else config["device"]
     net = build(config, "model", num_classes=len(data.classes)).to(device)
+    steps = warm_up.begin(net, device, data.train, config["trainer"]["precision"]) if width == 1 else None
     check_network(net, next(iter(data.val))[0].to(device), len(data.classes))
     optimizer = build(config, "optimizer", net.parameters())
     check_optimizer(optimizer)
@@ -134,7 +136,9 @@ def prepare(
     run.note_changes(typed)
     provenance.record(run, environment, drawings)
     tracker = Tracker(run, snapshot)
-    return Prepared(run, config, data, net, optimizer, environment, checkpoints, snapshot, tracker, device, is_tested)
+    return Prepared(
+        *(run, config, data, net, optimizer, environment, checkpoints, snapshot, tracker, device, is_tested, steps)
+    )
 
 
 def finish(prepared: Prepared, history: Sequence[EpochRecord]) -> dict[str, Any]:

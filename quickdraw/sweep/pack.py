@@ -20,7 +20,7 @@ from quickdraw.errors import Interrupted, PrunedError, QuickdrawError, RunError,
 from quickdraw.files import allow_open_files
 from quickdraw.lanes import Pack, Training
 from quickdraw.run import stages
-from quickdraw.run.folder import RunFolder
+from quickdraw.run.folder import TESTED, RunFolder
 from quickdraw.run.listing import update_summary
 from quickdraw.settings import decoded
 from quickdraw.signals import StopSignal, stop_on_signals, undisturbed
@@ -134,7 +134,7 @@ class LaneJob:
                         raise error
                     if reason == TRAINED and torch.device(self.config["device"]).type in TESTED_HERE:
                         self.prepared.test()
-                        reason = stages.TESTED
+                        reason = TESTED
                     self.run.update(state="interrupted", reason=reason)
             except Interrupted as stop:
                 return 128 + stop.signal_number
