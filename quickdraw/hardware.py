@@ -6,6 +6,7 @@ torch costs over a second and is imported where it is used: the parent of a swee
 import contextlib
 import ctypes
 import functools
+import importlib.util
 import os
 import platform
 import sys
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from quickdraw import compiler
@@ -30,7 +32,7 @@ def start_cuda(device: str) -> None:
     Nothing happens where there is none, or it is not to be used; what the driver answers is for torch to find out.
     """
     kind, _, index = device.partition(":")
-    if kind not in ("auto", "cuda"):
+    if kind not in ("auto", "cuda") or not built_for_cuda():
         return
     try:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -44,6 +46,12 @@ def start_cuda(device: str) -> None:
         driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), gpu)  # the one that torch uses
 
     threading.Thread(target=start).start()
+
+
+def built_for_cuda() -> bool:
+    """Whether the torch that is installed can use CUDA: without importing it, and False where that cannot be seen."""
+    spec = importlib.util.find_spec("torch")
+    return bool(spec and spec.origin and (Path(spec.origin).parent / "lib" / "libtorch_cuda.so").exists())
 
 
 def resolve_auto(config: dict[str, Any], one_of_many: bool) -> str:

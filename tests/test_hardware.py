@@ -104,6 +104,7 @@ def test_the_driver_of_a_gpu_that_may_be_used_starts_at_once(
     device: str, gpu: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = MadeUpDriver()
+    monkeypatch.setattr(hardware, "built_for_cuda", lambda: True)
     monkeypatch.setattr(hardware.ctypes, "CDLL", lambda name: driver)
     before = set(threading.enumerate())
     hardware.start_cuda(device)
@@ -117,8 +118,18 @@ def test_no_driver_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise OSError(f"{name}: cannot open shared object file")
 
+    monkeypatch.setattr(hardware, "built_for_cuda", lambda: True)
     monkeypatch.setattr(hardware.ctypes, "CDLL", missing)
     hardware.start_cuda("cuda")
+
+
+def test_a_torch_for_cpus_leaves_the_driver_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hardware.built_for_cuda() == torch.backends.cuda.is_built()
+    driver = MadeUpDriver()
+    monkeypatch.setattr(hardware, "built_for_cuda", lambda: False)
+    monkeypatch.setattr(hardware.ctypes, "CDLL", lambda name: driver)
+    hardware.start_cuda("auto")
+    assert driver.calls == []
 
 
 def test_versions_are_read_once_a_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,12 +60,15 @@ def test_a_key_that_could_be_resolved_is_refused(composed: Compose) -> None:
     assert "${exp_name}" in refusal(config)
 
 
-def test_what_is_built_gets_its_values_as_they_are(composed: Compose) -> None:
+def test_what_is_built_gets_its_values_as_they_are(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = composed("data=synthetic")
     config["optimizer"] = {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.5, "momentum": 0.25}
     optimizer = building.build(config, "optimizer", [torch.nn.Parameter(torch.zeros(3))])
     assert optimizer.defaults["lr"] == 0.5
     assert optimizer.defaults["momentum"] == 0.25
+    monkeypatch.chdir(tmp_path)  # where a folder of that name is made
     config["data"]["cache"] = "${oc.env:HOME}"  # as if no check had been: a text is a text
     config["data"]["classes"] = ["${exp_name}", "b"]
     with pytest.raises(Exception, match=r"\$\{exp_name\}"):

@@ -26,9 +26,11 @@ class Networks:
                 self.dropouts[name] = LaneDropout(self.streams)
                 self.skeleton.set_submodule(name, self.dropouts[name])
             elif isinstance(module, nn.Linear | _ConvNd):
-                if sees_one_channel(module):
-                    self.skeleton.set_submodule(name, LaneConv(module))
-                self.skeleton.get_submodule(name).register_forward_pre_hook(in_the_type_of_weights)
+                layer = self.skeleton.get_submodule(name)
+                if sees_one_channel(layer):
+                    layer = LaneConv(layer)
+                    self.skeleton.set_submodule(name, layer)
+                layer.register_forward_pre_hook(in_the_type_of_weights)
                 self.multiplied |= {f"{name}.{own}" for own, _ in module.named_parameters(recurse=False)}
         self.skeleton.train()
         self.buffers: dict[str, Tensor] = {}

@@ -60,7 +60,8 @@ def write_share(axes: Axes, row: int, column: int, share: float) -> None:
     if share >= 0.05:
         digits = 0 if share >= 9.95 else 1
         color = "white" if share > 50 else "black"
-        axes.text(column, row, f"{share:.{digits}f}", ha="center", va="center", color=color, fontsize=8)
+        text = axes.text(column, row, f"{share:.{digits}f}", ha="center", va="center", color=color, fontsize=8)
+        text.set_in_layout(False)  # it lies within the axes: to look where takes as long as to draw it
 
 
 def most_confused(counts: np.ndarray, most: int) -> np.ndarray:
