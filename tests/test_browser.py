@@ -110,7 +110,7 @@ def test_hparams_shows_one_row_a_run_with_what_varied_and_the_test_accuracy(show
 def test_the_projector_shows_256_points_with_sprites_and_class_names(shown: Board) -> None:
     page = shown.open("projector").frame_locator("iframe").frame_locator("iframe")
     page.get_by_text("Points: 256").wait_for()
-    page.get_by_text("Dimension: 800").wait_for()
+    page.get_by_text("Dimension: 256").wait_for()  # the directions that 256 points of 800 numbers span
     names = shown.text("projector/metadata").split()
     assert len(names) == 256
     assert set(names) == {"cat", "moon", "door"}
