@@ -164,11 +164,12 @@ def test_a_closed_stream_is_as_dev_null(tmp_path: Path) -> None:
 
 
 ENDING = """
+import atexit
 import os
 import sys
 from types import SimpleNamespace
-import run
 from hydra_plugins.quickdraw_cli import command_line
+from quickdraw.errors import RunError
 
 class Kept:
     def __del__(self, write=os.write):
@@ -176,15 +177,32 @@ class Kept:
 
 kept = Kept()
 sys.modules["torch"] = SimpleNamespace(cuda=SimpleNamespace(is_initialized=lambda: {used}))
-sys.exit(command_line.call(run.main))
+
+def main():
+    atexit.register(os.write, 1, b"cleared away, ")  # as a library does that the run imports
+    raise RunError("no more")
+
+code = command_line.call(main)
+{more}
+sys.exit(code)
 """
 
 
-@pytest.mark.parametrize("used", [True, False])
-def test_a_program_that_used_a_gpu_ends_without_taking_it_apart(used: bool, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", ENDING.format(used=used), "no_such_key=1"]
+@pytest.mark.parametrize(
+    ("used", "more", "at_once"),
+    [
+        (True, "", True),
+        (False, "", False),
+        (True, "sys.setprofile(lambda *_: None)", False),  # what watches it has something to write
+        (True, "sys.modules['__main__'] = SimpleNamespace(kept=kept)", False),  # a notebook had started it
+    ],
+    ids=["GPU", "CPU", "watched", "in a notebook"],
+)
+def test_a_program_that_used_a_gpu_ends_without_taking_it_apart(
+    used: bool, more: str, at_once: bool, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", ENDING.format(used=used, more=more)]
     where = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
     ended = subprocess.run(command, **where, capture_output=True, text=True, check=False)  # type: ignore[call-overload]
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: ")
-    assert ended.stdout == ("" if used else "taken apart")
+    assert (ended.returncode, ended.stderr) == (1, "error: no more\n")
+    assert ended.stdout == "cleared away, " + ("" if at_once else "taken apart")

@@ -128,6 +128,12 @@ def test_points_lie_alike_in_their_principal_directions(features: int, direction
     torch.testing.assert_close(shown @ shown.T, points @ points.T)
 
 
+def test_points_without_a_place_stay_as_they_are() -> None:
+    points = torch.rand(3, 5)
+    points[1, 2] = torch.inf
+    assert tracking.turned(points) is points
+
+
 def test_the_projector_shows_all_drawings_where_there_are_fewer(run: Callable[..., Outcome]) -> None:
     outcome = run(*NET, "trainer.epochs=1", "data.limit_per_class=20")
     vectors, metadata, sprite = projector(outcome.run)

