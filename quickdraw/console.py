@@ -166,14 +166,20 @@ def prepare_streams() -> None:
 
 
 def lasting(stream: io.TextIOWrapper) -> LastingStream:
-    """A stream in which neither a lost reader nor a letter that its locale does not have is an error."""
-    return LastingStream(
+    """A stream in which neither a lost reader nor a letter that its locale does not have is an error.
+
+    What a script has printed before comes first.
+    """
+    made = LastingStream(
         stream.buffer,
         stream.encoding,
         REPLACE,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
+    with made.outliving_its_reader():
+        stream.flush()
+    return made
 
 
 def hold_descriptor(descriptor: int) -> None:

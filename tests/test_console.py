@@ -163,6 +163,22 @@ def test_a_closed_stream_is_as_dev_null(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_text() == "mine"
 
 
+def test_what_a_script_printed_before_comes_first(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(
+        "import sys\nfrom quickdraw import console\n\nprint('before')\nprint('wrong', file=sys.stderr, end='')\n"
+        "console.call(lambda: print('ours'))\nprint('after')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},  # so what is printed waits in Python
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "before\nours\nafter\n", "wrong")
+
+
 ENDING = """
 import atexit
 import os
