@@ -1,6 +1,7 @@
 """Links inside the folders that a command writes to: what is written to one would land somewhere else."""
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,11 +36,15 @@ def entries(folder: Path) -> Iterator[Path]:
 
 
 def check_plain(path: Path) -> None:
-    """Raise RunError for anything but a plain file or folder: a link, a pipe, a device."""
-    if path.is_symlink():
-        got = f"a link to {path.readlink()}"
-    elif not (path.is_file() or path.is_dir()):
-        got = "neither"
-    else:
+    """Raise RunError for anything but a plain file or folder: a link, a pipe, a device.
+
+    What is no longer there is none of them: another process has written, renamed or removed a file of its own.
+    """
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            return
+        got = f"a link to {path.readlink()}" if stat.S_ISLNK(mode) else "neither"
+    except FileNotFoundError:
         return
     raise RunError(f"{path}: expected a plain file or folder, got {got}; remove it, or choose another folder")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from quickdraw import links
 from quickdraw.errors import RunError
 from quickdraw.links import check_run_folder, check_sweep_folder
 from quickdraw.sweep.job import Job
@@ -64,6 +65,17 @@ def test_a_pipe_is_refused_as_a_link_is(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "run.log")
     with pytest.raises(RunError, match="expected a plain file or folder, got neither"):
         check_run_folder(tmp_path)
+
+
+def test_a_file_that_another_process_removes_meanwhile_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "status.json").write_text("{}")
+    seen = [(str(tmp_path), ["checkpoint"], ["status.json", ".status.json.3d0a575c.tmp"])]
+    monkeypatch.setattr(links.os, "walk", lambda folder: seen)
+    check_run_folder(tmp_path)
+    monkeypatch.setattr(links, "entries", lambda folder: [tmp_path / ".summary.csv.9cd2.tmp"])
+    check_sweep_folder(tmp_path)
 
 
 def test_a_runs_whole_folder_may_be_a_link(tmp_path: Path) -> None:
