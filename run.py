@@ -30,6 +30,7 @@ with quiet_interrupts() if __name__ == "__main__" else contextlib.nullcontext():
     from quickdraw.run.folder import RunFolder
     from quickdraw.run.listing import update_summary
     from quickdraw.sweep import pruning_hook
+    from quickdraw.waiting import asleep_beside_others
 
 log = logging.getLogger("quickdraw")
 
@@ -77,9 +78,10 @@ def train_and_test(
         on_begin=lambda: update_summary(sweep) if sweep else None,
         is_tested=run.tested,
     )
-    with stop.politely():  # a signal may end the training after any step
-        history = prepared.train(stop, pruning_hook.raise_if_pruned)
-    return stages.finish(prepared, history)
+    with asleep_beside_others():
+        with stop.politely():  # a signal may end the training after any step
+            history = prepared.train(stop, pruning_hook.raise_if_pruned)
+        return stages.finish(prepared, history)
 
 
 if __name__ == "__main__":

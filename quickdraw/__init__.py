@@ -222,6 +222,7 @@ Where everything is, from the top down; imports run down this list and never up.
     console.py                      what every command shares: its parser, errors in one line, exit codes
     signals.py                      Ctrl-C, SIGTERM, SIGHUP, SIGUSR2
     cores.py                        the processors and the memory that this process may use, and what others leave
+    waiting.py                      how torch's threads wait for each other: awake, or asleep beside other programs
     hardware.py                     device, threads, precision: what `auto` becomes, and what is recorded
     vision.py                       torchvision imported beside a torch it was not built for
     compiler.py                     keeps torch from importing its compiler

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
-from quickdraw.cores import wait_briefly
 from quickdraw.errors import ConfigError, Interrupted, QuickdrawError, as_user_error, printable
 from quickdraw.signals import SIGHUP, handled_by
+from quickdraw.waiting import wait_awake_briefly
 
 REPLACE = "backslashreplace"
 HYDRA_ABOUT_ITSELF = "hydra._internal.hydra"  # 90 lines, at the level of information, but only when it is verbose
@@ -46,7 +46,7 @@ def call(
     is printed.
     """
     prepare_streams()
-    wait_briefly()
+    wait_awake_briefly()
     try:
         with stopped_by_signals():
             main()

@@ -14,18 +14,6 @@ from pathlib import Path
 CGROUPS = Path("/sys/fs/cgroup")
 PROC = Path("/proc")
 SHORTEST_S = 0.25  # of a measurement: the system counts hundredths of a second
-SPIN_COUNT = "1000"  # libgomp's own where threads outnumber cores; it takes 300,000 where they do not
-
-
-def wait_briefly() -> None:
-    """Let torch's threads wait for each other awake only for microseconds, and then asleep; before torch is imported.
-
-    A thread that waits awake for a partner whose core another program has stops both: beside one busy process two cores
-    trained half as fast as with this (`python -m benchmarks.busy`). What the user has set counts.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
-        os.environ.setdefault("KMP_BLOCKTIME", "1")  # milliseconds: the OpenMP of macOS and Windows
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy as np
 from quickdraw import console
 from quickdraw.errors import ConfigError, DataError
 from quickdraw.files import user_path
+from quickdraw.waiting import asleep_beside_others
 
 DEFAULTS = {"data": "bitmaps", "data.batch_size": 512, "data.cache": "outputs/.cache"}
 KEYS = ("data", "data.root", "data.limit_per_class", "data.batch_size", "data.classes", "data.cache")
@@ -103,7 +104,8 @@ def evaluate(place: Path, settings: dict[str, Any]) -> dict[str, Any]:
     batches = Batches(files, np.arange(sum(map(len, files))), settings["data.batch_size"])
 
     # The network's answers, as a whole and class by class
-    predictions = engine.predict(net.to(hardware.resolve_device("auto")), batches)
+    with asleep_beside_others():
+        predictions = engine.predict(net.to(hardware.resolve_device("auto")), batches)
     counts = predictions.confusion(len(classes))
     class_accuracy: dict[str, float | None] = {}
     mistaken_for: dict[str, str | None] = {}

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from quickdraw import cores, hardware
-from quickdraw.console import call
 from quickdraw.progress import Pace
 from quickdraw.sweep.claims import Claims
 from quickdraw.sweep.job import Job
@@ -257,22 +256,6 @@ def test_as_many_jobs_at_once_as_a_containers_memory_holds(
     assert jobs_of(tmp_path / "free" / "sweep", composed).size == CORES
     machine.limit(group, name, content)
     assert jobs_of(tmp_path / "sweep", composed).size == 4
-
-
-def test_threads_wait_briefly_unless_the_user_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
-    for name in names:
-        monkeypatch.setenv(name, "")  # put back at the end
-        monkeypatch.delenv(name)
-    assert call(lambda: None) == 0
-    assert os.environ["GOMP_SPINCOUNT"] == cores.SPIN_COUNT
-    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    call(lambda: None)
-    assert os.environ["GOMP_SPINCOUNT"] == "7"
-    monkeypatch.delenv("GOMP_SPINCOUNT")
-    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    call(lambda: None)
-    assert "GOMP_SPINCOUNT" not in os.environ
 
 
 def said(pace: Pace, begin: float, step_s: float, steps: int) -> list[str]:
