@@ -1,16 +1,18 @@
-"""How torch's threads wait: for a moment awake, and asleep while other programs compute on their cores."""
+"""How torch's threads wait: awake, and asleep while other programs compute on their cores."""
 
 import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import torch
 
 from quickdraw import waiting
 from quickdraw.console import call
-from tests.support.program import PATIENCE_S, ROOT
+from tests.support import program
+from tests.support.program import PATIENCE_S, QUICK, ROOT
 from tests.support.two_threads import WAITS
 
 
@@ -84,3 +86,16 @@ def test_one_thread_waits_for_nobody(environment: pytest.MonkeyPatch) -> None:
     environment.setattr(torch, "get_num_threads", lambda: 1)
     with waiting.asleep_beside_others():
         assert watches() == []
+
+
+def tell_looks() -> None:
+    """Let the watch of a run say when it looks."""
+    waiting.Watch.look = lambda self: print(f"looked, for {self.threads} threads")  # type: ignore[method-assign]
+
+
+def test_a_run_is_watched_if_it_has_several_threads(tmp_path: Path) -> None:
+    if not waiting.find_openmp():
+        pytest.skip("torch has no libgomp here")
+    outcomes = [program.call(tmp_path, *QUICK, f"threads={count}", setup=tell_looks) for count in (1, 2)]
+    assert [outcome.code for outcome in outcomes] == [0, 0]
+    assert ["looked, for 2 threads" in outcome.out for outcome in outcomes] == [False, True]
